@@ -1,0 +1,58 @@
+"""investlab: notebook to pipeline to backtest to served model, every number traceable.
+
+The names below are the public surface for notebooks; each is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from investlab.backtest.costs import Costs
+    from investlab.backtest.engine import simulate_signals, simulate_weights
+    from investlab.backtest.result import BacktestResult
+    from investlab.backtest.strategies import MonthlyMomentum, SmaCross
+    from investlab.backtest.sweep import SweepResult, sweep
+    from investlab.core.errors import InvestlabError
+    from investlab.market.panel import PricePanel
+    from investlab.services.workspace import Workspace, open_workspace as open  # noqa: A004
+
+_PUBLIC = {
+    "BacktestResult": ("investlab.backtest.result", "BacktestResult"),
+    "Costs": ("investlab.backtest.costs", "Costs"),
+    "InvestlabError": ("investlab.core.errors", "InvestlabError"),
+    "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
+    "PricePanel": ("investlab.market.panel", "PricePanel"),
+    "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
+    "SweepResult": ("investlab.backtest.sweep", "SweepResult"),
+    "Workspace": ("investlab.services.workspace", "Workspace"),
+    "open": ("investlab.services.workspace", "open_workspace"),
+    "simulate_signals": ("investlab.backtest.engine", "simulate_signals"),
+    "simulate_weights": ("investlab.backtest.engine", "simulate_weights"),
+    "sweep": ("investlab.backtest.sweep", "sweep"),
+}
+
+__all__ = [
+    "BacktestResult",
+    "Costs",
+    "InvestlabError",
+    "MonthlyMomentum",
+    "PricePanel",
+    "SmaCross",
+    "SweepResult",
+    "Workspace",
+    "open",
+    "simulate_signals",
+    "simulate_weights",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'investlab' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

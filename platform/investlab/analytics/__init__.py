@@ -1,0 +1,1 @@
+"""Returns, ratios, drawdowns and the odds of overfitting (pure)."""

@@ -1,0 +1,1 @@
+"""Strategies, costs, kernels, engine, sweep and result (pure)."""

@@ -1,0 +1,270 @@
+"""Simulating signals, target weights and strategies on a price panel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from investlab.backtest.costs import FREE, Costs
+from investlab.backtest.kernels import FILL_COLUMNS, METRICS, Book, measure
+from investlab.backtest.orders import signal_array, weight_rows
+from investlab.backtest.result import BacktestResult
+from investlab.backtest.signal_kernel import Trail, trade_signals
+from investlab.backtest.strategies import (
+    BuyAndHold,
+    SignalStrategy,
+    Strategy,
+    StrategyDescription,
+    WeightStrategy,
+    describe_strategy,
+)
+from investlab.backtest.terms import (
+    TradingTerms,
+    agree_terms,
+    by_instrument,
+    kernel_actions,
+    last_known_prices,
+    terms_notes,
+    unwritable,
+)
+from investlab.backtest.weight_kernel import Targets, trade_weights
+from investlab.core.errors import InvalidInput
+from investlab.market.panel import PricePanel
+from investlab.schemas.backtest import Execution
+
+SIGNALS = StrategyDescription("signals", "signals", {}, "Entries and exits given by the caller.")
+WEIGHTS = StrategyDescription("weights", "weights", {}, "Target weights given by the caller.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """What a kernel computed: the book, positions and prices (sessions × instruments), fills, metrics, remarks."""
+
+    book: Book
+    quantities: np.ndarray
+    prices: np.ndarray
+    log: np.ndarray
+    metrics: np.ndarray
+    notes: tuple[str, ...]
+
+
+def simulate_signals(
+    panel: PricePanel,
+    entries: pd.DataFrame | np.ndarray,
+    exits: pd.DataFrame | np.ndarray,
+    *,
+    costs: Costs = FREE,
+    execution: Execution | str = Execution.NEXT_OPEN,
+    initial_cash: float = 100_000.0,
+    whole_shares: bool = False,
+) -> BacktestResult:
+    """Return the backtest of entries and exits (bool, sessions × symbols), each instrument on its own part of the cash.
+
+    A signal at a session's close gives an order that waits until its fill price exists; the opposite signal replaces
+    it. With both at once, the exit wins in position and the entry out of it. An order that cash cannot pay is dropped.
+
+    Raises:
+        InvalidInput: The signals do not fit the panel or the panel cannot be traded on these terms.
+        NotFound: A symbol is not in the panel; near matches are named.
+    """
+    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
+    given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
+    return build_result(panel, terms, SIGNALS, run_signals(panel, given, terms))
+
+
+def simulate_weights(
+    panel: PricePanel,
+    weights: pd.DataFrame | np.ndarray,
+    *,
+    costs: Costs = FREE,
+    execution: Execution | str = Execution.NEXT_OPEN,
+    initial_cash: float = 100_000.0,
+    whole_shares: bool = False,
+) -> BacktestResult:
+    """Return the backtest of target weights (rebalance sessions × symbols) with shared cash.
+
+    A session without a row, or with a row of NaN, holds; a symbol without a column has weight 0. Quantities are fixed
+    at the close that decides them; sells fill first, then buys ascending by value, cut to the cash left. An order whose
+    fill price is missing lapses, one that cash cannot pay is dropped, and the notes count both.
+
+    Raises:
+        InvalidInput: A row is no session of the panel, has a negative weight, sums to more than 1 or weights an
+            instrument that has no price yet; or the panel cannot be traded on these terms.
+        NotFound: A symbol is not in the panel; near matches are named.
+    """
+    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
+    return build_result(panel, terms, WEIGHTS, run_weights(panel, weight_rows(panel, weights), terms))
+
+
+def run_strategy(
+    strategy: Strategy,
+    panel: PricePanel,
+    *,
+    costs: Costs = FREE,
+    execution: Execution | str = Execution.NEXT_OPEN,
+    initial_cash: float = 100_000.0,
+    whole_shares: bool = False,
+) -> BacktestResult:
+    """Return the backtest of a strategy, with buy-and-hold on the same terms as its benchmark.
+
+    Raises:
+        InvalidInput: The strategy gives neither signals nor weights, or the panel cannot be traded on these terms.
+    """
+    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
+    done = simulate(strategy, panel, terms)
+    benchmark = None
+    if not isinstance(strategy, BuyAndHold):
+        held = simulate(BuyAndHold(), panel, terms)
+        benchmark = _series(panel, held.book.nav, "benchmark")
+    return build_result(panel, terms, describe_strategy(strategy), done, benchmark)
+
+
+def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simulation:
+    """Run a strategy on agreed terms.
+
+    Raises:
+        InvalidInput: The strategy gives neither signals nor weights.
+    """
+    if isinstance(strategy, SignalStrategy):
+        entries, exits = strategy.signals(panel)
+        given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
+        return run_signals(panel, given, terms)
+    if isinstance(strategy, WeightStrategy):
+        return run_weights(panel, weight_rows(panel, strategy.weights(panel)), terms)
+    raise InvalidInput(
+        f"{type(strategy).__name__} is no strategy.",
+        remedy="Give it name, family, and either signals(panel) or weights(panel).",
+    )
+
+
+def run_signals(panel: PricePanel, signals: tuple[np.ndarray, np.ndarray], terms: TradingTerms) -> Simulation:
+    """Simulate entries and exits that fit the panel."""
+    sessions, count = panel.shape
+    entries, exits = (by_instrument(given) for given in signals)
+    book = _empty_book(sessions)
+    most_fills = int(np.count_nonzero(entries | exits))
+    trail = Trail(np.zeros((count, sessions)), np.empty((most_fills, FILL_COLUMNS)))
+    prices = last_known_prices(panel, terms)
+    used, paid, unpaid = trade_signals(
+        entries,
+        exits,
+        by_instrument(terms.reference_prices(panel)),
+        by_instrument(prices),
+        kernel_actions(panel, by_column=True),
+        terms.for_kernels(),
+        terms.initial_cash,
+        book,
+        trail,
+    )
+    log = trail.log[:used]
+    log = log[np.argsort(log[:, 0], kind="stable")]
+    metrics = _measure(panel, terms, book, paid)
+    return Simulation(book, trail.quantity.T, prices, log, metrics, _remarks(0, unpaid))
+
+
+def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms: TradingTerms) -> Simulation:
+    """Simulate checked weights given as (rows, row of each session).
+
+    Raises:
+        InvalidInput: A weight falls on an instrument that has no price yet.
+    """
+    book = _empty_book(len(panel.sessions))
+    quantities = np.empty(panel.shape)
+    prices = last_known_prices(panel, terms)
+    log, paid, lapsed, unpaid, session, column = trade_weights(
+        Targets(*weights),
+        unwritable(terms.reference_prices(panel)),
+        prices,
+        kernel_actions(panel, by_column=False),
+        terms.for_kernels(),
+        terms.initial_cash,
+        book,
+        quantities,
+    )
+    if session >= 0:
+        raise InvalidInput(
+            f"The weights of {panel.sessions[session]} include {panel.symbols[column]}, which has no price yet.",
+            remedy="Give it weight 0 until its first close.",
+        )
+    return Simulation(book, quantities, prices, log, _measure(panel, terms, book, paid), _remarks(lapsed, unpaid))
+
+
+def build_result(
+    panel: PricePanel,
+    terms: TradingTerms,
+    strategy: StrategyDescription,
+    done: Simulation,
+    benchmark: pd.Series | None = None,
+) -> BacktestResult:
+    """Return a simulation as people see it."""
+    return BacktestResult(
+        nav=_series(panel, done.book.nav, "nav"),
+        cash=_series(panel, done.book.cash, "cash"),
+        income=_series(panel, done.book.income, "income"),
+        positions=_frame(panel, done.quantities),
+        prices=_frame(panel, done.prices),
+        fills=_fills(panel, done.log),
+        metrics={name: float(value) for name, value in zip(METRICS, done.metrics, strict=True)},
+        strategy=strategy,
+        costs=terms.costs,
+        execution=terms.execution,
+        initial_cash=terms.initial_cash,
+        whole_shares=terms.whole_shares,
+        basis=panel.basis,
+        panel_id=panel.id,
+        source=panel.source,
+        instruments=panel.instruments,
+        notes=(*terms_notes(panel, terms), *done.notes),
+        benchmark=benchmark,
+    )
+
+
+def _empty_book(sessions: int) -> Book:
+    return Book(*(np.zeros(sessions) for _ in Book._fields))
+
+
+def _measure(panel: PricePanel, terms: TradingTerms, book: Book, paid: float) -> np.ndarray:
+    metrics = np.empty(len(METRICS))
+    measure(book, paid, terms.initial_cash, float(panel.source.sessions_per_year), metrics)
+    return metrics
+
+
+def _remarks(lapsed: int, unpaid: int) -> tuple[str, ...]:
+    notes = []
+    if lapsed:
+        notes.append(f"{lapsed} {'order' if lapsed == 1 else 'orders'} lapsed because the fill price was missing.")
+    if unpaid:
+        notes.append(f"{unpaid} {'order was' if unpaid == 1 else 'orders were'} dropped because cash could not pay.")
+    return tuple(notes)
+
+
+def _series(panel: PricePanel, values: np.ndarray, name: str) -> pd.Series:
+    values.flags.writeable = False
+    return pd.Series(values, index=panel.index, name=name, copy=False)
+
+
+def _frame(panel: PricePanel, values: np.ndarray) -> pd.DataFrame:
+    values.flags.writeable = False
+    return pd.DataFrame(values, index=panel.index, columns=pd.Index(panel.symbols, name="symbol"), copy=False)
+
+
+def _fills(panel: PricePanel, log: np.ndarray) -> pd.DataFrame:
+    column = log[:, 1].astype(np.int64)
+    quantity = np.abs(log[:, 3])
+    sessions = panel.index
+    identifiers = np.array([instrument.instrument_id for instrument in panel.listing], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "session": sessions[log[:, 0].astype(np.int64)],
+            "symbol": pd.Index(panel.symbols, dtype=str)[column],
+            "instrument_id": identifiers[column],
+            "side": pd.Index(["sell", "buy"], dtype=str)[(log[:, 3] > 0).astype(np.int64)],
+            "quantity": quantity,
+            "reference_price": log[:, 4],
+            "fill_price": log[:, 5],
+            "commission": log[:, 6],
+            "slippage_cost": quantity * np.abs(log[:, 5] - log[:, 4]),
+            "value": quantity * log[:, 5],
+            "decided": sessions[log[:, 2].astype(np.int64)],
+        }
+    )

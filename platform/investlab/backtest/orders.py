@@ -1,0 +1,132 @@
+"""What callers hand to a simulation, checked and laid out on the panel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from investlab.backtest.kernels import TOLERANCE
+from investlab.core.errors import InvalidInput, NotFound
+from investlab.market.panel import PricePanel
+
+
+def signal_array(panel: PricePanel, given: pd.DataFrame | np.ndarray, name: str) -> np.ndarray:
+    """Return signals as a bool array (sessions × instruments) in the panel's order.
+
+    Raises:
+        InvalidInput: Sessions or symbols are missing, or a value is neither true nor false.
+        NotFound: A symbol is not in the panel.
+    """
+    if isinstance(given, pd.DataFrame):
+        columns = _columns(panel, given, name)
+        missing = [symbol for symbol, place in zip(panel.symbols, columns, strict=True) if place < 0]
+        if missing:
+            raise InvalidInput(
+                f"The {name} lack {', '.join(missing[:6])}, which would keep its part of the cash idle.",
+                remedy="Add the columns, or trade on panel.select([...]).",
+            )
+        if not np.array_equal(_sessions(given, name), panel.sessions):
+            raise InvalidInput(
+                f"The {name} have other sessions than the panel.",
+                remedy=f"Align them first: {name}.reindex(panel.index, fill_value=False).",
+            )
+        values = given.iloc[:, list(columns)].to_numpy()
+    else:
+        values = np.asarray(given)
+        if values.shape != panel.shape:
+            raise InvalidInput(
+                f"The {name} have shape {values.shape}, the panel {panel.shape}.",
+                remedy="Give one row for each session and one column for each instrument.",
+            )
+    if values.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in values.flat):
+        values = values.astype(np.bool_)
+    if values.dtype != np.bool_:
+        raise InvalidInput(
+            f"The {name} hold values that are neither true nor false.",
+            remedy=f"Fill the missing ones and convert: {name}.fillna(False).astype(bool).",
+        )
+    return values
+
+
+def weight_rows(panel: PricePanel, given: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (weights of the sessions that rebalance × instruments, row of each session or -1 where it holds).
+
+    Raises:
+        InvalidInput: A session is not in the panel or appears twice, or a row has a negative or infinite weight, is
+            NaN in part, or sums to more than 1.
+        NotFound: A symbol is not in the panel.
+    """
+    if isinstance(given, pd.DataFrame):
+        rows, places = _weight_frame(panel, given)
+    else:
+        rows = np.asarray(given, dtype=np.float64)
+        if rows.shape != panel.shape:
+            raise InvalidInput(
+                f"The weights have shape {rows.shape}, the panel {panel.shape}.",
+                remedy="Give one row for each session, NaN where it holds, or a frame of rebalance sessions.",
+            )
+        places = np.arange(len(rows))
+    unknown = np.isnan(rows)
+    acts = ~unknown.all(axis=1)
+    rows, places, unknown = np.ascontiguousarray(rows[acts]), places[acts], unknown[acts]
+    _check_weights(panel, rows, places, unknown)
+    row_of_session = np.full(len(panel.sessions), -1, dtype=np.int64)
+    row_of_session[places] = np.arange(len(places))
+    return rows, row_of_session
+
+
+def _weight_frame(panel: PricePanel, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    columns = _columns(panel, frame, "weights")
+    days = _sessions(frame, "weights")
+    places = np.searchsorted(panel.sessions, days)
+    known = np.isin(days, panel.sessions)
+    if not known.all():
+        raise InvalidInput(
+            f"The weights have a row for {days[~known][0]}, which is no session of the panel "
+            f"({panel.first_session} to {panel.last_session}).",
+            remedy="Use sessions of panel.index only.",
+        )
+    if len(np.unique(days)) != len(days):
+        raise InvalidInput("The weights have two rows for one session.", remedy="Keep one row for each session.")
+    try:
+        given = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("The weights hold values that are no numbers.", remedy="Convert them first.") from error
+    rows = np.zeros((len(frame), len(panel.symbols)))
+    for column, place in enumerate(columns):
+        if place >= 0:
+            rows[:, column] = given[:, place]
+    rows[np.isnan(given).all(axis=1)] = np.nan
+    return rows, places
+
+
+def _check_weights(panel: PricePanel, rows: np.ndarray, places: np.ndarray, unknown: np.ndarray) -> None:
+    checks = (
+        (unknown.any(axis=1), "are missing in part", "Write 0 for none, or leave the whole row NaN to hold."),
+        (np.isinf(rows).any(axis=1), "are infinite", "Give weights between 0 and 1."),
+        ((rows < 0).any(axis=1), "are negative", "Give weights of at least 0: positions are long only."),
+        (rows.sum(axis=1) > 1.0 + TOLERANCE, "sum to more than 1", "Scale them: nothing can be borrowed."),
+    )
+    for bad, what, remedy in checks:
+        if bad.any():
+            session = panel.sessions[places[int(np.flatnonzero(bad)[0])]]
+            raise InvalidInput(f"The weights of {session} {what}.", remedy=remedy)
+
+
+def _columns(panel: PricePanel, frame: pd.DataFrame, name: str) -> Sequence[int]:
+    """Return for each instrument its column in the frame, or -1."""
+    given = [str(column) for column in frame.columns]
+    for symbol in given:
+        if symbol not in panel.symbols:
+            raise NotFound.named("symbol", symbol, panel.symbols, remedy=f"It is a column of the {name}.")
+    if len(set(given)) != len(given):
+        raise InvalidInput(f"A symbol has two columns in the {name}.", remedy="Keep one column for each symbol.")
+    place = {symbol: column for column, symbol in enumerate(given)}
+    return [place.get(symbol, -1) for symbol in panel.symbols]
+
+
+def _sessions(frame: pd.DataFrame, name: str) -> np.ndarray:
+    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is not None:
+        raise InvalidInput(f"The index of the {name} holds no sessions.", remedy="Use sessions of panel.index.")
+    days: np.ndarray = frame.index.values.astype("datetime64[D]")
+    return days

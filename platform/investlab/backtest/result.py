@@ -1,0 +1,113 @@
+"""The result of a backtest: what the portfolio was worth, held and traded at every session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from investlab.analytics.drawdowns import drawdowns
+from investlab.analytics.returns import simple_returns
+from investlab.backtest.costs import Costs
+from investlab.backtest.strategies import StrategyDescription
+from investlab.core.display import Displayable
+from investlab.core.hashing import hash_arrays
+from investlab.market.panel import PanelSource
+from investlab.schemas.backtest import Execution
+from investlab.schemas.market import PriceBasis
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BacktestResult(Displayable):
+    """A simulated portfolio at every session's close; cash + Σ quantity × last known price = NAV.
+
+    `nav`, `cash` and `income` (dividends and cash for fractions of shares) are in currency by session; `positions`
+    (quantities) and `prices` (last known) are sessions × symbols. `fills` is ordered by session and, within it, by
+    execution: session, symbol, instrument_id, side (`buy` or `sell`), quantity, reference_price, fill_price,
+    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order).
+
+    `metrics` holds fractions (total_return, cagr, volatility, max_drawdown ≤ 0), the annualised sharpe (ddof 1,
+    risk-free 0), turnover (one-way, ½Σ|Δw| a year, Δw = reference value of a fill over that session's NAV), costs
+    (commission and slippage in currency) and exposure (mean of invested value over NAV).
+
+    `benchmark` is the NAV of buy-and-hold on the same terms, where it was asked for. `run_id` and `code_identity` are
+    set once the run is recorded.
+    """
+
+    renderer: ClassVar[str] = "backtest_result"
+
+    nav: pd.Series
+    cash: pd.Series
+    income: pd.Series
+    positions: pd.DataFrame
+    prices: pd.DataFrame
+    fills: pd.DataFrame
+    metrics: Mapping[str, float]
+    strategy: StrategyDescription
+    costs: Costs
+    execution: Execution
+    initial_cash: float
+    whole_shares: bool
+    basis: PriceBasis
+    panel_id: str
+    source: PanelSource
+    instruments: pd.DataFrame
+    notes: tuple[str, ...]
+    benchmark: pd.Series | None = None
+    run_id: str | None = None
+    code_identity: str | None = None
+
+    def __repr__(self) -> str:
+        first, last = self.nav.index[0].date(), self.nav.index[-1].date()
+        return (
+            f"<BacktestResult {self.strategy} on {self.source.label} {first}..{last}: "
+            f"total return {self.metrics['total_return']:.2%}, Sharpe {self.metrics['sharpe']:.2f}, "
+            f"max drawdown {self.metrics['max_drawdown']:.2%}>"
+        )
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """Return the market value of each position, sessions × symbols; 0 where nothing is held."""
+        return (self.positions * self.prices).where(self.positions != 0.0, 0.0)
+
+    @property
+    def weights(self) -> pd.DataFrame:
+        """Return each position's share of the NAV, sessions × symbols."""
+        return self.values.div(self.nav, axis=0)
+
+    @property
+    def exposure(self) -> pd.Series:
+        """Return the invested value over the NAV at each session."""
+        return self.weights.sum(axis=1).rename("exposure")
+
+    @cached_property
+    def returns(self) -> pd.Series:
+        """Return the NAV's simple returns, from the second session on."""
+        return pd.Series(simple_returns(self.nav.to_numpy()), index=self.nav.index[1:], name="return")
+
+    @cached_property
+    def drawdown(self) -> pd.Series:
+        """Return how far the NAV lies below its running peak at each session, as a fraction ≤ 0."""
+        return pd.Series(drawdowns(self.nav.to_numpy()), index=self.nav.index, name="drawdown")
+
+    @cached_property
+    def hash(self) -> str:
+        """Return the SHA-256 over NAV, cash, quantities and fills; equal results have equal hashes everywhere."""
+        fills = self.fills
+        numbers = ["instrument_id", "quantity", "reference_price", "fill_price", "commission"]
+        parts = [
+            ("nav", self.nav.to_numpy()),
+            ("cash", self.cash.to_numpy()),
+            ("quantity", self.positions.to_numpy()),
+            ("fill.session", _days(fills["session"])),
+            ("fill.decided", _days(fills["decided"])),
+            ("fill.bought", (fills["side"] == "buy").to_numpy(dtype=np.bool_)),
+        ]
+        parts += [(f"fill.{name}", fills[name].to_numpy()) for name in numbers]
+        return hash_arrays(parts)
+
+
+def _days(sessions: pd.Series) -> np.ndarray:
+    return sessions.to_numpy().astype("datetime64[D]").astype(np.int64)

@@ -1,0 +1,172 @@
+"""Compiled simulation of signals: each instrument is all in or out with its own part of the cash."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from investlab.analytics.compiled import compiled
+from investlab.backtest.kernels import Actions, Book, FillTerms, buy, sell, take_action, write_fill
+
+
+class Lane(NamedTuple):
+    """One instrument's reference prices for fills and its last known prices."""
+
+    reference: np.ndarray
+    known: np.ndarray
+
+
+class Signals(NamedTuple):
+    """The sessions that have a signal, ascending, and whether each is an entry, an exit or both."""
+
+    session: np.ndarray
+    entry: np.ndarray
+    leave: np.ndarray
+
+
+class Trail(NamedTuple):
+    """One instrument's quantities and the fill log of all; empty arrays record nothing."""
+
+    quantity: np.ndarray
+    log: np.ndarray
+
+
+@compiled
+def decide(order: int, held: bool, entry: bool, leave: bool) -> int:
+    """Return the order (1 buy, -1 sell, 0 none) that stands after a session's signals.
+
+    In position an exit wins over an entry, out of it the entry wins. A signal for what is already held or not held
+    cancels the opposite order.
+    """
+    if leave and held:
+        return -1
+    if entry:
+        return 0 if held else 1
+    return 0 if leave else order
+
+
+@compiled
+def fill(order: int, quantity: float, reference: float, cash: float, terms: FillTerms) -> tuple[float, float, float]:
+    """Return (change of quantity, fill price, commission) of buying with all cash or selling all."""
+    if order > 0:
+        return buy(np.inf, reference, cash, terms)
+    sold, price, commission = sell(quantity, reference, cash, terms)
+    return -sold, price, commission
+
+
+@compiled
+def hold(start: int, stop: int, quantity: float, cash: float, lane: Lane, book: Book, trail: Trail) -> None:
+    """Add what is held over some sessions to the book."""
+    span = range(np.uintp(start), np.uintp(stop))
+    if quantity > 0.0:
+        for t in span:
+            value = quantity * lane.known[t]
+            book.nav[t] += cash + value
+            book.invested[t] += value
+    else:
+        for t in span:
+            book.nav[t] += cash
+    if len(trail.quantity) > 0:
+        for t in span:
+            book.cash[t] += cash
+            trail.quantity[t] = quantity
+
+
+@compiled
+def trade_instrument(
+    signals: Signals,
+    lane: Lane,
+    actions: Actions,
+    terms: FillTerms,
+    column: int,
+    cash: float,
+    book: Book,
+    trail: Trail,
+    used: int,
+) -> tuple[int, float, int]:
+    """Trade one instrument, add it to the book, and return (fills in the log, costs paid, orders cash could not pay).
+
+    `actions` are this instrument's. An order waits until its fill price exists. Between the sessions where something
+    may happen nothing but the price changes.
+    """
+    lag = 0 if terms.same_close else 1
+    sessions = len(lane.known)
+    quantity, paid = 0.0, 0.0
+    order, decided, ahead, unpaid, signal, t = 0, -1, 0, 0, 0, 0
+    while t < sessions:
+        following = signals.session[signal] + lag if signal < len(signals.session) else sessions
+        acting = actions.session[ahead] if ahead < len(actions.session) else sessions
+        event = t if order != 0 else min(following, acting, sessions)
+        hold(t, event, quantity, cash, lane, book, trail)
+        t = event
+        if t == sessions:
+            break
+        held = quantity > 0.0
+        if acting == t:
+            quantity, income = take_action(
+                quantity, lane.known[t - 1], actions.ratio[ahead], actions.dividend[ahead], terms.whole_shares
+            )
+            cash += income
+            book.income[t] += income
+            ahead += 1
+        if following == t:
+            held = quantity > 0.0 if terms.same_close else held
+            standing = decide(order, held, signals.entry[signal], signals.leave[signal])
+            decided = decided if standing == order else t - lag
+            order = standing
+            signal += 1
+        reference = lane.reference[t]
+        if order != 0 and not np.isnan(reference):
+            change, price, commission = fill(order, quantity, reference, cash, terms)
+            order = 0
+            unpaid += change == 0.0
+            if change != 0.0:
+                cash = max(cash - change * price - commission, 0.0)
+                quantity += change
+                paid += commission + abs(change) * abs(price - reference)
+                book.traded[t] += abs(change) * reference
+                used = write_fill(trail.log, used, (t, column, decided), change, (reference, price), commission)
+        hold(t, t + 1, quantity, cash, lane, book, trail)
+        t += 1
+    return used, paid, unpaid
+
+
+@compiled
+def trade_signals(
+    entries: np.ndarray,
+    exits: np.ndarray,
+    reference: np.ndarray,
+    known: np.ndarray,
+    actions: Actions,
+    terms: FillTerms,
+    initial_cash: float,
+    book: Book,
+    trail: Trail,
+) -> tuple[int, float, int]:
+    """Trade every instrument (all arrays instruments × sessions) and return (fills, costs paid, orders unpaid)."""
+    used = 0
+    paid = 0.0
+    unpaid = 0
+    part = initial_cash / len(known)
+    for column in range(len(known)):
+        when = np.flatnonzero(entries[column] | exits[column])
+        signals = Signals(when, entries[column][when], exits[column][when])
+        lane = Lane(reference[column], known[column])
+        own = own_actions(actions, column)
+        rows = Trail(trail.quantity[column], trail.log)
+        used, spent, failed = trade_instrument(signals, lane, own, terms, column, part, book, rows, used)
+        paid += spent
+        unpaid += failed
+    return used, paid, unpaid
+
+
+@compiled
+def own_actions(actions: Actions, column: int) -> Actions:
+    """Return one instrument's actions from actions ordered by (column, session)."""
+    start = np.searchsorted(actions.column, column)
+    stop = np.searchsorted(actions.column, column, side="right")
+    return Actions(
+        actions.session[start:stop],
+        actions.column[start:stop],
+        actions.ratio[start:stop],
+        actions.dividend[start:stop],
+    )

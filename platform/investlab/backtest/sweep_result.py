@@ -1,0 +1,121 @@
+"""The result of a sweep: every trial with its metrics, and how much of the best one may be luck."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import sqrt
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from investlab.analytics.overfitting import ReturnMoments, deflated_sharpe, expected_maximum_sharpe
+from investlab.backtest.costs import Costs
+from investlab.backtest.kernels import METRICS
+from investlab.backtest.result import BacktestResult
+from investlab.backtest.strategies import StrategyDescription
+from investlab.core.display import Displayable
+from investlab.core.hashing import hash_arrays, hash_json
+from investlab.market.panel import PanelSource
+from investlab.schemas.backtest import Execution
+from investlab.schemas.market import PriceBasis
+
+UNCOUNTED = "These trials are counted nowhere: the deflated Sharpe ratio knows only them."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult(Displayable):
+    """Trials in grid order; `table` has a column for each parameter and each metric of a backtest.
+
+    `parameters` are the grid's names, `invalid` the combinations the strategy refused. `counted` and
+    `cumulative_trials` are set when a ledger counted the trials; until then they are uncounted. `reason` says why this
+    executor was chosen, where there was a choice.
+    """
+
+    renderer: ClassVar[str] = "sweep_result"
+
+    table: pd.DataFrame
+    parameters: tuple[str, ...]
+    invalid: int
+    best_result: BacktestResult
+    best_moments: ReturnMoments
+    strategy: StrategyDescription
+    costs: Costs
+    execution: Execution
+    initial_cash: float
+    basis: PriceBasis
+    panel_id: str
+    source: PanelSource
+    instruments: pd.DataFrame
+    notes: tuple[str, ...]
+    executor: str
+    worker_pids: tuple[int, ...]
+    reason: str
+    elapsed_seconds: float
+    counted: bool = False
+    cumulative_trials: int | None = None
+    run_id: str | None = None
+    code_identity: str | None = None
+
+    def __repr__(self) -> str:
+        best = ", ".join(f"{name}={value}" for name, value in self.best_parameters.items())
+        count = f"{self.cumulative_trials} in all" if self.cumulative_trials is not None else "uncounted trials"
+        return (
+            f"<SweepResult {self.strategy.name} on {self.source.label}: {self.trials} trials ({count}), "
+            f"best Sharpe {self.best['sharpe']:.2f} ({best}), deflated {self.deflated_sharpe:.1%}>"
+        )
+
+    def recorded(self, run_id: str, code_identity: str, remarks: tuple[str, ...] = ()) -> "SweepResult":
+        """Return the same sweep as the run that a ledger counts."""
+        notes = tuple(note for note in self.notes if note != UNCOUNTED)
+        return replace(self, run_id=run_id, code_identity=code_identity, counted=True, notes=(*notes, *remarks))
+
+    @property
+    def trials(self) -> int:
+        """Return how many combinations were tried."""
+        return len(self.table)
+
+    @property
+    def best(self) -> pd.Series:
+        """Return the row with the highest Sharpe ratio, the first of equals."""
+        return self.table.astype(object).iloc[int(self.table["sharpe"].to_numpy().argmax())]
+
+    @property
+    def best_parameters(self) -> dict[str, Any]:
+        """Return the parameters of the best row."""
+        return {name: self.best[name] for name in self.parameters}
+
+    @property
+    def trial_variance(self) -> float:
+        """Return the variance (ddof 1) of the trials' Sharpe ratios per session."""
+        per_session = self.table["sharpe"].to_numpy() / sqrt(self.source.sessions_per_year)
+        return float(per_session.var(ddof=1)) if len(per_session) > 1 else 0.0
+
+    @property
+    def deflated_sharpe(self) -> float:
+        """Return the probability that the best Sharpe ratio is more than luck, given how many trials there were.
+
+        It counts all trials of the ledger where they are counted, else this sweep's.
+        """
+        return deflated_sharpe(self.best_moments, self.cumulative_trials or self.trials, self.trial_variance)
+
+    @property
+    def deflated_sharpe_of_sweep(self) -> float:
+        """Return the deflated Sharpe ratio for this sweep's trials alone."""
+        return deflated_sharpe(self.best_moments, self.trials, self.trial_variance)
+
+    @property
+    def expected_maximum_sharpe(self) -> float:
+        """Return the annualised Sharpe ratio that luck alone lets the best trial show."""
+        expected = expected_maximum_sharpe(self.cumulative_trials or self.trials, self.trial_variance)
+        return expected * sqrt(self.source.sessions_per_year)
+
+    @property
+    def combos_per_second(self) -> float:
+        """Return the combinations computed in a second."""
+        return self.trials / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
+
+    @cached_property
+    def hash(self) -> str:
+        """Return the SHA-256 over strategy, parameters and metrics of every trial."""
+        rows = {name: self.table[name].tolist() for name in self.parameters}
+        arrays = hash_arrays((name, self.table[name].to_numpy()) for name in METRICS)
+        return hash_json([self.strategy.name, list(self.parameters), rows, arrays])

@@ -1,0 +1,22 @@
+"""Compiling every kernel ahead of time, so that workers find them in the cache on disk."""
+
+import numpy as np
+import pandas as pd
+
+from investlab.backtest.engine import simulate_signals, simulate_weights
+from investlab.backtest.strategies import SmaCross
+from investlab.backtest.sweep import sweep
+from investlab.market.panel import PricePanel
+from investlab.schemas.market import PriceBasis
+
+
+def warm_kernels() -> None:
+    """Compile and cache all kernels by running each on a few made-up sessions; quick once they are cached."""
+    index = pd.bdate_range("2020-01-01", periods=8)
+    close = pd.DataFrame({"A": [10.0, 9.0, 8.0, 9.0, 11.0, 12.0, 9.0, 8.0]}, index=index)
+    panel = PricePanel.from_frames(close=close, open=close, basis=PriceBasis.RAW, synthetic=True)
+    signals = np.arange(8).reshape(-1, 1) % 4 == 0
+    traded = simulate_signals(panel, signals, ~signals)
+    simulate_weights(panel, close.iloc[[0, 4]] / 100.0)
+    sweep(SmaCross, {"fast": [2], "slow": [3]}, panel)
+    _ = traded.drawdown, traded.returns

@@ -1,0 +1,1 @@
+"""Values to HoloViews and Bokeh figures, and HTML."""

@@ -1,0 +1,160 @@
+"""Pure functions from values to HoloViews figures."""
+
+import holoviews as hv
+import holoviews.plotting.bokeh  # registers the drawing backend; it shows and injects nothing
+import numpy as np
+import pandas as pd
+
+from investlab.charts import style
+from investlab.market.panel import PricePanel
+
+LOG_FROM_RATIO = 8.0
+BENCHMARK = "Buy and hold"
+LOG_SCALE = " (log scale)"
+PRICE_HEIGHT = 240
+MAX_LINES = 8
+MAX_POINTS = 2500
+
+
+def equity_chart(nav: pd.Series, benchmark: pd.Series | None = None, *, currency: str = "USD") -> hv.Overlay:
+    """Return the equity curve, over that of buy-and-hold when it is given.
+
+    The y-axis is logarithmic, and says so, when the largest value is more than eight times the smallest.
+    """
+    frame = pd.DataFrame({"session": nav.index, "nav": nav.to_numpy(dtype=np.float64)})
+    rows = [("Session", "@session{%F}"), ("Strategy", f"{currency} @nav{{0,0}}")]
+    if benchmark is not None:
+        frame["benchmark"] = benchmark.reindex(nav.index).to_numpy(dtype=np.float64)
+        rows.append((BENCHMARK, f"{currency} @benchmark{{0,0}}"))
+    values = frame.drop(columns="session").to_numpy()
+    logarithmic = _spans_decades(values)
+    curve = hv.Curve(frame, "session", list(frame.columns[1:]), label="Strategy").opts(
+        color=style.BLUE,
+        line_width=1.8,
+        tools=["hover"],
+        hover_tooltips=style.tooltip(*rows),
+        hover_formatters=style.SESSION_FORMATTER,
+        hover_mode="vline",
+    )
+    layers = [curve]
+    if benchmark is not None:
+        layers.insert(
+            0, hv.Curve(frame, "session", "benchmark", label=BENCHMARK).opts(color=style.GREY, line_width=1.3)
+        )
+    return hv.Overlay(layers).opts(
+        **style.frame_options(
+            style.EQUITY_HEIGHT,
+            logy=logarithmic,
+            title=f"NAV, {currency}{LOG_SCALE if logarithmic else ''}",
+            hooks=[style.finish, style.first_line_first],
+            yticks=style.log_steps(values) if logarithmic else 6,
+            yformatter=style.numeral("0,0"),
+            xformatter=style.dates(),
+            legend_position="top",
+            legend_cols=2,
+            show_grid=True,
+            padding=(0.0, 0.06),
+        )
+    )
+
+
+def underwater_chart(drawdown: pd.Series) -> hv.Overlay:
+    """Return the drawdown from the running peak (≤ 0) as a filled area below zero."""
+    frame = pd.DataFrame({"session": drawdown.index, "drawdown": drawdown.to_numpy(dtype=np.float64)})
+    area = hv.Area(frame, "session", "drawdown").opts(color=style.VERMILION, fill_alpha=0.22, line_alpha=0.0)
+    line = hv.Curve(frame, "session", "drawdown").opts(
+        color=style.VERMILION,
+        line_width=1.1,
+        tools=["hover"],
+        hover_tooltips=style.tooltip(("Session", "@session{%F}"), ("Drawdown", "@drawdown{0.0%}")),
+        hover_formatters=style.SESSION_FORMATTER,
+        hover_mode="vline",
+    )
+    lowest = float(np.nanmin(frame["drawdown"].to_numpy(), initial=0.0))
+    return hv.Overlay([area, line]).opts(
+        **style.frame_options(
+            style.UNDERWATER_HEIGHT,
+            title="Drawdown",
+            yformatter=style.numeral("0%" if lowest < -0.04 else "0.0%"),
+            xformatter=style.dates(),
+            show_legend=False,
+            show_grid=True,
+            ylim=(min(lowest * 1.08, -0.001), 0.0),
+            yticks=4,
+        )
+    )
+
+
+def performance_chart(
+    nav: pd.Series, drawdown: pd.Series, benchmark: pd.Series | None = None, *, currency: str = "USD"
+) -> hv.Layout:
+    """Return the equity chart over the underwater chart, both on one time axis."""
+    equity = equity_chart(nav, benchmark, currency=currency).opts(xaxis="bare")
+    return (equity + underwater_chart(drawdown)).cols(1)
+
+
+def price_chart(panel: PricePanel) -> hv.Overlay:
+    """Return closing prices scaled to 100 at each instrument's first price.
+
+    Up to eight instruments are drawn one by one; of more, the median and the range from the 10th to the 90th
+    percentile. Long panels show every n-th session, see `price_chart_step`.
+    """
+    step = price_chart_step(panel)
+    close = panel.frame("close")
+    scaled = (100 * close / close.bfill().iloc[0]).iloc[::step]
+    scaled.columns.name = None
+    layers = _lines(scaled) if len(panel.listing) <= MAX_LINES else _range(scaled)
+    logarithmic = _spans_decades(scaled.to_numpy())
+    return hv.Overlay(layers).opts(
+        **style.frame_options(
+            PRICE_HEIGHT,
+            logy=logarithmic,
+            title=f"Closing prices, first price = 100{LOG_SCALE if logarithmic else ''}",
+            yticks=style.log_steps(scaled.to_numpy()) if logarithmic else 5,
+            yformatter=style.numeral("0,0"),
+            xformatter=style.dates(),
+            legend_position="top",
+            legend_cols=MAX_LINES,
+            show_grid=True,
+            padding=(0.0, 0.06),
+        )
+    )
+
+
+def price_chart_step(panel: PricePanel) -> int:
+    """Return n where the price chart shows every n-th session, 1 when it shows all."""
+    return -(-panel.shape[0] // MAX_POINTS)
+
+
+def _lines(scaled: pd.DataFrame) -> list[hv.Element]:
+    lines = []
+    for number, symbol in enumerate(scaled.columns):
+        frame = pd.DataFrame({"session": scaled.index, "level": scaled.iloc[:, number].to_numpy(dtype=np.float32)})
+        lines.append(
+            hv.Curve(frame, "session", "level", label=symbol).opts(color=style.SERIES_COLOURS[number], line_width=1.3)
+        )
+    return lines
+
+
+def _range(scaled: pd.DataFrame) -> list[hv.Element]:
+    low, middle, high = (scaled.quantile(q, axis=1).to_numpy(dtype=np.float64) for q in (0.1, 0.5, 0.9))
+    frame = pd.DataFrame({"session": scaled.index, "low": low, "median": middle, "high": high})
+    band = hv.Area(frame, "session", ["low", "high"], label="10–90%").opts(
+        color=style.BLUE, fill_alpha=0.16, line_alpha=0.0
+    )
+    line = hv.Curve(frame, "session", ["median", "low", "high"], label="Median").opts(
+        color=style.BLUE,
+        line_width=1.6,
+        tools=["hover"],
+        hover_tooltips=style.tooltip(
+            ("Session", "@session{%F}"), ("90th", "@high{0,0}"), ("Median", "@median{0,0}"), ("10th", "@low{0,0}")
+        ),
+        hover_formatters=style.SESSION_FORMATTER,
+        hover_mode="vline",
+    )
+    return [band, line]
+
+
+def _spans_decades(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(known.size and known.min() > 0 and known.max() / known.min() > LOG_FROM_RATIO)

@@ -1,0 +1,128 @@
+"""Commands about backtests: run, sweep, list, show, trace, reproduce."""
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from investlab.backtest.costs import Costs
+from investlab.backtest.grid import build_strategy
+from investlab.backtest.strategies import Strategy
+from investlab.cli.output import STYLE, output, records, say, show
+from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, grid, listed, parameters
+from investlab.core.extensions import STRATEGIES, load_extension
+from investlab.services.workspace import open_workspace
+
+app = typer.Typer(help="Backtests, sweeps and their records.", no_args_is_help=True, **STYLE)
+trace = typer.Typer(**STYLE)
+reproduce = typer.Typer(**STYLE)
+
+StrategyName = Annotated[str, typer.Option(help="Extension name of the strategy, such as sma_cross.")]
+Timing = Annotated[str, typer.Option("--execution", help="next_open, next_close or same_close.")]
+Commission = Annotated[float, typer.Option(help="Commission in basis points of the value traded.")]
+Slippage = Annotated[float, typer.Option(help="Slippage in basis points of the price.")]
+Cash = Annotated[float, typer.Option("--cash", help="Initial cash.")]
+Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
+ExecutorName = Annotated[str, typer.Option(help="auto, serial or ray.")]
+
+
+@app.command()
+def run(
+    strategy: StrategyName,
+    dataset: Dataset,
+    symbols: Symbols,
+    param: Annotated[list[str] | None, typer.Option(help="A parameter as name=value; repeat for more.")] = None,
+    start: Start = None,
+    end: End = None,
+    timing: Timing = "next_open",
+    commission_bps: Commission = 0.0,
+    slippage_bps: Slippage = 0.0,
+    cash: Cash = 100_000.0,
+    as_of: AsOf = None,
+    report: Report = None,
+) -> None:
+    """Run one backtest and record it; the same backtest again comes from its record."""
+    built = build_strategy(_strategy(strategy), parameters(param or ()))
+    workspace = open_workspace().as_of(as_of)
+    panel = workspace.panel(listed(symbols), None, start, end, dataset=dataset)
+    costs = Costs(commission_bps, slippage_bps)
+    result = workspace.backtest(built, panel, costs=costs, execution=timing, initial_cash=cash)
+    show([{"run": result.run_id, "strategy": str(result.strategy), **result.metrics}])
+    if report is not None:
+        say(f"Report: {result.report(report)}")
+
+
+@app.command()
+def sweep(
+    strategy: StrategyName,
+    dataset: Dataset,
+    symbols: Symbols,
+    values: Annotated[list[str], typer.Option("--grid", help="name=5:50, name=5:50:5 or name=5,10,20; repeatable.")],
+    start: Start = None,
+    end: End = None,
+    timing: Timing = "next_open",
+    commission_bps: Commission = 0.0,
+    slippage_bps: Slippage = 0.0,
+    cash: Cash = 100_000.0,
+    as_of: AsOf = None,
+    executor: ExecutorName = "auto",
+    report: Report = None,
+) -> None:
+    """Try every combination of a grid and count the trials."""
+    workspace = open_workspace().as_of(as_of)
+    panel = workspace.panel(listed(symbols), None, start, end, dataset=dataset)
+    result = workspace.sweep(
+        _strategy(strategy),
+        grid(values),
+        panel,
+        costs=Costs(commission_bps, slippage_bps),
+        execution=timing,
+        initial_cash=cash,
+        executor=executor,
+    )
+    best = {name: float(result.best[name]) for name in ("sharpe", "total_return", "max_drawdown")}
+    counts = {"trials": result.trials, "trials in all": result.cumulative_trials, "executor": result.executor}
+    row = {"run": result.run_id, **result.best_parameters, **best, "deflated sharpe": result.deflated_sharpe, **counts}
+    show([row])
+    say(result.reason)
+    if report is not None:
+        say(f"Report: {result.report(report)}")
+
+
+@app.command("list")
+def list_runs() -> None:
+    """List recorded runs, newest first."""
+    show(records(open_workspace().runs().reset_index()))
+
+
+@app.command("show")
+def show_run(run_id: Annotated[str, typer.Argument(help="Id of a run.")], report: Report = None) -> None:
+    """Show a recorded run, or write its report."""
+    result = open_workspace().load(run_id)
+    print(repr(result))
+    if report is not None:
+        say(f"Report: {result.report(report)}")
+
+
+@trace.command()
+def trace_record(
+    record_id: Annotated[str, typer.Argument(help="A run, a notebook run, or a dataset version such as us-close@1.")],
+) -> None:
+    """Print what a number stands on, back to the provider."""
+    found = open_workspace().trace(record_id)
+    print(found.model_dump_json(indent=2) if output.as_json else found)
+
+
+@reproduce.command()
+def reproduce_run(
+    run_id: Annotated[str, typer.Argument(help="Id of a backtest run.")], executor: ExecutorName = "auto"
+) -> None:
+    """Build a run again and say equal to the bit, or what differs."""
+    outcome = open_workspace().reproduce(run_id, executor=executor)
+    print(outcome.model_dump_json(indent=2) if output.as_json else outcome.sentence)
+    if not outcome.is_equal:
+        raise typer.Exit(1)
+
+
+def _strategy(name: str) -> type[Strategy]:
+    return cast("type[Strategy]", load_extension(STRATEGIES, name))

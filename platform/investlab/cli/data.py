@@ -1,0 +1,96 @@
+"""Commands about datasets, instruments and bars."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from investlab.cli.output import STYLE, records, say, show
+from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, listed
+from investlab.core.extensions import PROVIDERS, extensions
+from investlab.services.ingest import IngestRequest, load_provider
+from investlab.services.workspace import open_workspace
+
+app = typer.Typer(help="Datasets, instruments and bars.", no_args_is_help=True, **STYLE)
+
+
+@app.command("providers")
+def list_providers() -> None:
+    """List providers and the datasets they offer."""
+    rows = [
+        {"provider": extension.name, "dataset": found.name, "basis": found.price_basis, "title": found.title}
+        for extension in extensions(PROVIDERS)
+        for found in load_provider(extension.name).datasets()
+    ]
+    show(rows)
+
+
+@app.command()
+def ingest(
+    provider: Annotated[str, typer.Argument(help="Name of the provider, such as sample.")],
+    dataset: Dataset,
+    symbols: Annotated[str, typer.Option(help="Only these symbols, separated by commas.")] = "",
+) -> None:
+    """Bring a provider's bars into a dataset; doing it again changes nothing."""
+    request = IngestRequest(provider, dataset, tuple(listed(symbols)) or None)
+    show([open_workspace().ingest_with(request, say).summary()])
+
+
+@app.command()
+def rebuild(dataset: Annotated[str, typer.Argument(help="Name of the dataset.")]) -> None:
+    """Set a dataset's stored bars aside and write them anew from its provider."""
+    workspace = open_workspace()
+    provider = workspace.provider_of(dataset)
+    receipt = workspace.ingest_with(IngestRequest(provider, dataset, None, rebuild=True), say)
+    verdict = "equal to what was recorded" if receipt.is_restored else "as a new version, for its content differs"
+    say(f"{receipt.label} was built anew, {verdict}; the old folder was set aside.")
+
+
+@app.command("list")
+def list_datasets() -> None:
+    """List datasets with version, basis, rows, source, licence and biases."""
+    show(records(open_workspace().datasets().reset_index()))
+
+
+@app.command()
+def instruments(query: Annotated[str, typer.Argument(help="Part of a name or symbol.")] = "") -> None:
+    """Find instruments."""
+    show(records(open_workspace().instruments(query).reset_index()))
+
+
+@app.command()
+def panel(
+    dataset: Dataset,
+    symbols: Symbols,
+    start: Start = None,
+    end: End = None,
+    adjust: Annotated[str, typer.Option(help="none, splits or all.")] = "none",
+    as_of: AsOf = None,
+    to: Annotated[Path | None, typer.Option(help="Write the closes to this CSV file.")] = None,
+) -> None:
+    """Show a price panel, or write its closes to a file."""
+    workspace = open_workspace().as_of(as_of)
+    found = workspace.panel(listed(symbols), None, start, end, dataset=dataset, adjust=adjust)
+    if to is not None:
+        found.close.to_csv(to)
+    sessions, count = found.shape
+    row = {
+        "panel": found.id,
+        "dataset": found.source.label,
+        "basis": found.basis,
+        "sessions": sessions,
+        "instruments": count,
+        "first": found.first_session,
+        "last": found.last_session,
+        "actions": len(found.actions),
+    }
+    show([row])
+
+
+@app.command()
+def verify(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every data file and compare its hash.")] = False,
+) -> None:
+    """Check the stored bars of every dataset."""
+    checked = open_workspace().verify(deep=deep)
+    show([{"dataset": name, "commits": count, "state": "whole"} for name, count in checked.items()])

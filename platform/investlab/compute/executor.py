@@ -1,0 +1,185 @@
+"""The executor over Ray, and the choice between it and the serial one."""
+
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
+
+import ray
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayError,
+    WorkerCrashedError,
+)
+
+from investlab.compute.head import attach, one_line, start_head
+from investlab.core.config import ExecutorChoice, Settings
+from investlab.core.errors import ExecutionFailed, InvalidInput, InvestlabError, WorkerLost
+from investlab.core.executor import Executor, Item, Outcome, Progress, Result, SerialExecutor, Shared, no_progress
+
+WORTH_STARTING_SECONDS = 5.0
+MAX_RETRIES = 3
+_IN_FLIGHT_PER_WORKER = 4
+_LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, ObjectLostError)
+
+
+class _RemoteTrace(Exception):
+    """The traceback of a worker as text: the cause of an error, never raised alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a worker sends back: a value, one of our errors, or the description of another exception."""
+
+    pid: int
+    value: Any = None
+    error: InvestlabError | None = None
+    failure: tuple[str, str] | None = None
+
+
+def _answer(function: Callable[[Any, Any], Any], shared: Any, item: Any) -> _Answer:
+    try:
+        return _Answer(os.getpid(), function(shared, item))
+    except InvestlabError as error:
+        return _Answer(os.getpid(), error=error)
+    except Exception as error:  # noqa: BLE001 (whatever the caller's function raises is reported, not handled)
+        return _Answer(os.getpid(), failure=(one_line(error), traceback.format_exc()))
+
+
+class RayExecutor:
+    """Runs the items of a map on the workers of the Ray cluster that this process is connected to."""
+
+    name = "ray"
+
+    def __init__(self, workers: int, reason: str = "") -> None:
+        self.workers = workers
+        self.reason = reason
+
+    def map(
+        self,
+        function: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Sequence[Item],
+        progress: Progress = no_progress,
+    ) -> Outcome[Result]:
+        """Return `function(shared, item)` for each item, in order; `shared` is put once and read-only in the workers.
+
+        When several items fail, the error of the first one in item order is raised, as a serial map would.
+
+        Raises:
+            WorkerLost: The workers of an item died on every retry.
+            ExecutionFailed: The function raised something that is no `InvestlabError`.
+            InvalidInput: The function, the shared data or an item cannot be sent to a worker.
+        """
+        put = [_sent(ray.put, function, "function"), _sent(ray.put, shared, "shared data")] if items else []
+        task: Any = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_answer)
+        in_flight: dict[Any, int] = {}
+        answers: dict[int, _Answer] = {}
+        failure: InvestlabError | None = None
+        wanted, submitted = len(items), 0
+        try:
+            while in_flight or submitted < wanted:
+                while submitted < wanted and len(in_flight) < self.workers * _IN_FLIGHT_PER_WORKER:
+                    in_flight[_sent(lambda item: task.remote(*put, item), items[submitted], "item")] = submitted
+                    submitted += 1
+                for reference in ray.wait(list(in_flight), num_returns=1)[0]:
+                    index = in_flight.pop(reference)
+                    answer = _collected(reference, index, len(items))
+                    if isinstance(answer, _Answer):
+                        answers[index] = answer
+                        progress(len(answers), len(items))
+                    else:
+                        failure, wanted = answer, index
+                        _cancel([ref for ref, later in in_flight.items() if later > index], force=False)
+                        in_flight = {ref: earlier for ref, earlier in in_flight.items() if earlier < index}
+        except BaseException:
+            _cancel(in_flight, force=True)
+            raise
+        if failure is not None:
+            raise failure
+        pids = tuple(sorted({answer.pid for answer in answers.values()}))
+        return Outcome([answers[index].value for index in range(len(items))], self.name, pids, self.reason)
+
+
+def _sent(send: Callable[[Any], Any], value: Any, what: str) -> Any:
+    try:
+        return send(value)
+    except TypeError as error:
+        raise InvalidInput(
+            f"The {what} cannot be sent to a worker: {one_line(error)}.",
+            remedy="Keep open files, locks and connections out of it, or run with executor='serial'.",
+        ) from error
+
+
+def _cancel(references: Iterable[Any], *, force: bool) -> None:
+    for reference in references:
+        ray.cancel(reference, force=force)
+
+
+def _collected(reference: Any, index: int, total: int) -> _Answer | InvestlabError:
+    place = f"Item {index + 1} of {total}"
+    try:
+        answer: _Answer = ray.get(reference)
+    except _LOST as error:
+        lost = WorkerLost(
+            f"{place} lost its worker {MAX_RETRIES + 1} times ({type(error).__name__}).",
+            remedy="Look for memory exhaustion or a crash in native code; executor='serial' runs it in this process.",
+        )
+        lost.__cause__ = error
+        return lost
+    except RayError as error:
+        failed = ExecutionFailed(f"{place} could not run on a worker: {one_line(getattr(error, 'cause', error))}.")
+        failed.__cause__ = error
+        return failed
+    if answer.failure is not None:
+        sentence, trace = answer.failure
+        failed = ExecutionFailed(f"{place} failed with {sentence}.")
+        failed.__cause__ = _RemoteTrace(trace)
+        return failed
+    return answer if answer.error is None else answer.error
+
+
+@contextmanager
+def ray_executor(settings: Settings, reason: str = "") -> Iterator[RayExecutor]:
+    """Give an executor on the head at `settings.ray_address`, or on a head of its own that ends with the context."""
+    with ExitStack() as stack:
+        if settings.ray_address is not None:
+            stack.enter_context(attach(settings.ray_address))
+        elif not ray.is_initialized():
+            head = stack.enter_context(start_head(settings))
+            stack.enter_context(attach(head.address, head.env))
+        yield RayExecutor(_cluster_workers(), reason)
+
+
+def _cluster_workers() -> int:
+    resources = cast("dict[str, float]", cast("Any", ray).cluster_resources())
+    return max(1, int(resources.get("CPU", 1)))
+
+
+def choose_executor(
+    settings: Settings, requested: ExecutorChoice = "auto", estimated_seconds: float | None = None
+) -> AbstractContextManager[Executor]:
+    """Give the executor to use; its `reason` says why.
+
+    `settings.executor` (INVESTLAB_EXECUTOR) overrides `requested`. With `auto`, Ray is chosen only for work estimated
+    to take at least five seconds on one worker.
+    """
+    choice = settings.executor or requested
+    source = "INVESTLAB_EXECUTOR" if settings.executor else "executor"
+    if choice == "ray":
+        return ray_executor(settings, f"{source}=ray")
+    if choice == "serial":
+        return nullcontext(SerialExecutor(f"{source}=serial"))
+    if estimated_seconds is None:
+        return nullcontext(SerialExecutor("auto: how long the work takes is not known"))
+    estimate = f"auto: about {estimated_seconds:.1f} s of work"
+    if estimated_seconds < WORTH_STARTING_SECONDS:
+        return nullcontext(SerialExecutor(f"{estimate}, less than {WORTH_STARTING_SECONDS:.0f} s"))
+    if settings.ray_address is None and settings.ray_workers < 2:
+        return nullcontext(SerialExecutor(f"{estimate}, but only one worker"))
+    return ray_executor(settings, estimate)

@@ -1,0 +1,1 @@
+"""The ground: settings, clock, errors, extension points, executor protocol, display, logging, identity."""

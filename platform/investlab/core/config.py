@@ -1,0 +1,102 @@
+"""Settings: every one has a default, an `INVESTLAB_*` variable, and a known source."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from investlab.core.errors import InvalidSettings
+
+PREFIX = "INVESTLAB_"
+
+ExecutorChoice = Literal["auto", "serial", "ray"]
+
+
+class Settings(BaseModel):
+    """The platform's settings; each field `x` is read from `INVESTLAB_X`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    home: Path = Field(Path("var"), description="Folder that holds everything investlab writes.")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the database; default is SQLite in the home folder."
+    )
+    executor: ExecutorChoice | None = Field(
+        None, description="auto, serial or ray; when set it overrides every argument and pipeline file."
+    )
+    ray_address: str | None = Field(None, description="Address of a running Ray head; default starts a local one.")
+    ray_workers: int = Field(2, ge=1, description="Workers of a local Ray head.")
+    lock_timeout_seconds: float = Field(10.0, ge=0, description="How long to wait for another writer of a dataset.")
+    cell_timeout_seconds: int = Field(600, ge=1, description="Longest time that one notebook cell may take.")
+    notebook_timeout_seconds: int = Field(3600, ge=1, description="Longest time that one notebook may take.")
+    panel_cache_mib: int = Field(2048, ge=16, description="Size budget of the panel cache.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("WARNING", description="Least severe level logged.")
+    log_format: Literal["text", "json"] = Field("text", description="Form of log lines on standard error.")
+    pipeline_step: str | None = Field(None, description="Set by the pipeline runner: the step that is running.")
+
+    @property
+    def home_path(self) -> Path:
+        """Return the home folder as an absolute path."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Return the database URL with its secrets; never print it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home_path / 'investlab.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """One setting as `investlab config` prints it; secrets are masked."""
+
+    name: str
+    variable: str
+    value: str
+    source: str
+    description: str
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        InvalidSettings: A variable is unknown or its value cannot be used.
+    """
+    given = _given(os.environ if environment is None else environment)
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        raise InvalidSettings(
+            f"The setting {PREFIX}{name.upper()} cannot be used: {first['msg']}.",
+            remedy="`investlab config` lists every setting with its meaning.",
+        ) from error
+
+
+def describe_settings(settings: Settings, environment: Mapping[str, str] | None = None) -> list[SettingLine]:
+    """List every setting in declaration order with its value, masked when secret, and where it came from."""
+    given = _given(os.environ if environment is None else environment)
+    lines = []
+    for name, info in Settings.model_fields.items():
+        value = getattr(settings, name)
+        lines.append(
+            SettingLine(
+                name,
+                f"{PREFIX}{name.upper()}",
+                "" if value is None else str(value),
+                "environment" if name in given else "default",
+                info.description or "",
+            )
+        )
+    return lines
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    names = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    return {names[key]: value for key, value in environment.items() if key in names and value != ""}

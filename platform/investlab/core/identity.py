@@ -1,0 +1,79 @@
+"""Identity of code: what a run's result depends on besides its spec and its data."""
+
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from investlab.core.hashing import hash_file, hash_json
+from investlab.core.reach import Reach
+from investlab.core.version import platform_version
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The hash of everything an object reaches by value; None when parts of it could not be determined."""
+
+    hash: str | None
+    undetermined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GitState:
+    """The commit of a working tree; `dirty` when the tree differs from it."""
+
+    commit: str
+    dirty: bool
+
+
+def code_identity() -> str:
+    """Return the hash of the package's version and the source it has on disk now, so that uncommitted edits count."""
+    root = Path(__file__).resolve().parents[1]
+    sources = {path.relative_to(root).as_posix(): hash_file(path) for path in root.rglob("*.py")}
+    return hash_json({"version": platform_version(), "sources": sources})
+
+
+def lock_hash() -> str:
+    """Return the hash of the interpreter's version and of every installed distribution's name and version."""
+    installed = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions()}
+    lines = [f"python=={platform.python_version()}", *sorted(installed)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def git_state(folder: Path) -> GitState | None:
+    """Return the commit that a folder's working tree stands on, or None without git or a commit."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain")
+    return None if commit is None or changes is None else GitState(commit.strip(), bool(changes.strip()))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        outcome = subprocess.run(  # noqa: S603 (fixed arguments)
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 (git is where the PATH says)
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return outcome.stdout if outcome.returncode == 0 else None
+
+
+def identity_of(value: object) -> Identity:
+    """Return the identity of a strategy's class, instance or function.
+
+    What an installed distribution defines counts as its qualified name and the distribution's version, what investlab
+    defines as its name (`code_identity` covers its source). Everything else, such as code of a notebook's cells or of
+    a module beside it, counts by value: bytecode, constants, defaults, closures, referenced globals, and classes with
+    their methods and bases. Line numbers, comments, file names, memory addresses and set order do not count.
+    """
+    reach = Reach()
+    digest = reach.digest(value)
+    if reach.undetermined:
+        return Identity(None, tuple(sorted(set(reach.undetermined))))
+    return Identity(hash_json([_FORMAT, platform.python_version_tuple()[:2], digest]))

@@ -1,0 +1,1 @@
+"""Calendars, corporate actions, quality checks and the price panel (pure)."""

@@ -1,0 +1,49 @@
+"""Trading calendars: which days are sessions and when each closes."""
+
+from datetime import date, timedelta
+from functools import lru_cache
+
+import exchange_calendars
+import numpy as np
+import pandas as pd
+
+from investlab.core.errors import NotFound
+from investlab.market.panel import SESSIONS_PER_YEAR
+
+FIRST_SESSION = date(1985, 1, 2)
+
+
+@lru_cache(maxsize=4)
+def _calendar(name: str, end_year: int) -> exchange_calendars.ExchangeCalendar:
+    if name not in SESSIONS_PER_YEAR:
+        raise NotFound.named("calendar", name, SESSIONS_PER_YEAR)
+    return exchange_calendars.get_calendar(name, start=FIRST_SESSION.isoformat(), end=f"{end_year}-12-31")
+
+
+def sessions_between(calendar: str, start: date, end: date) -> np.ndarray:
+    """Return the calendar's sessions from `start` to `end` inclusive as increasing datetime64[D].
+
+    Raises:
+        NotFound: The calendar is not known.
+    """
+    found = _calendar(calendar, end.year).sessions_in_range(pd.Timestamp(start), pd.Timestamp(end))
+    return found.values.astype("datetime64[D]")
+
+
+def close_times(calendar: str, sessions: np.ndarray, lag_seconds: int = 0) -> pd.DatetimeIndex:
+    """Return when the market closed on each session plus a provider's lag, as aware UTC times in the given order.
+
+    Sessions must belong to the calendar.
+    """
+    last: date = sessions.max().item()
+    return _moments(_calendar(calendar, last.year).closes, sessions) + timedelta(seconds=lag_seconds)
+
+
+def open_times(calendar: str, sessions: np.ndarray) -> pd.DatetimeIndex:
+    """Return when the market opened on each session as aware UTC times in the given order."""
+    last: date = sessions.max().item()
+    return _moments(_calendar(calendar, last.year).opens, sessions)
+
+
+def _moments(by_session: pd.Series, sessions: np.ndarray) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(by_session.loc[pd.DatetimeIndex(sessions.astype("datetime64[ns]"))].array).as_unit("us")

@@ -1,0 +1,484 @@
+"""The database model: every table, its columns, constraints and indexes.
+
+Names of things follow the glossary. Every table has a surrogate key; ids that people see are `uid` columns. Deleting a
+row that others stand on is refused, except where a child has no meaning without its parent.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from investlab.core.clock import require_aware
+from investlab.core.errors import InvalidInput
+from investlab.schemas.catalog import (
+    IdentifierScheme,
+    IngestStatus,
+    InstrumentKind,
+    LevelBasis,
+)
+from investlab.schemas.ledger import RunKind, RunStatus
+from investlab.schemas.market import ActionKind, PriceBasis
+from investlab.schemas.pipelines import PipelineStatus, StepStatus
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """An exact decimal: NUMERIC on PostgreSQL, text on SQLite, whose own NUMERIC is a float.
+
+    Compare and order such columns in Python: on SQLite they sort as text.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type that keeps every digit."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Refuse what is no finite decimal; floats never become money silently."""
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise InvalidInput(f"{value!r} is no finite decimal.", remedy="Give a decimal.Decimal.")
+        exact = abs(value) if value.is_zero() else value
+        return format(exact, "f") if dialect.name == "sqlite" else exact
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Return the decimal with the digits that were stored."""
+        return None if value is None else Decimal(value)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: naive datetimes are refused, both databases give aware ones back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn the moment into UTC; SQLite stores it without its offset."""
+        if value is None:
+            return None
+        moment = require_aware(value)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment as an aware UTC datetime."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Document(TypeDecorator[Any]):
+    """JSON whose keys keep their order; NaN and infinities, which JSON lacks, are stored as text.
+
+    The column is JSON rather than JSONB on PostgreSQL: JSONB reorders keys and rewrites numbers.
+    """
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Turn the value into plain JSON values."""
+        return plain_document(value)
+
+
+def plain_document(value: Any) -> Any:
+    """Return a value as a `Document` column gives it back.
+
+    Raises:
+        InvalidInput: It holds something that has no form in JSON.
+    """
+    return None if value is None else json.loads(json.dumps(value, default=_plain), parse_constant=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, (Decimal, PurePath)):
+        return str(value)
+    raise InvalidInput(f"A value of type {type(value).__name__} cannot be stored.", remedy="Give plain JSON values.")
+
+
+class Choice(TypeDecorator[StrEnum]):
+    """A value of an enum, stored as its text; the table's CHECK holds the same values."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, values: type[StrEnum]) -> None:
+        super().__init__()
+        self.values = values
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Refuse a text that is no value of the enum."""
+        if value is None:
+            return None
+        if value not in set(self.values):
+            raise InvalidInput(f"{value!r} is none of {', '.join(self.values)}.")
+        return str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        """Return the enum's member."""
+        return None if value is None else self.values(value)
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+Key = Annotated[int, mapped_column(BigKey, primary_key=True)]
+
+
+class Base(DeclarativeBase):
+    """The base of every table: one naming convention, one mapping from Python types to column types."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        int: BigKey,
+        str: Text,
+        float: Double,
+        Decimal: ExactDecimal,
+        datetime: UtcDateTime,
+        dict[str, Any]: Document,
+        list[Any]: Document,
+        PriceBasis: Choice(PriceBasis),
+        ActionKind: Choice(ActionKind),
+        InstrumentKind: Choice(InstrumentKind),
+        LevelBasis: Choice(LevelBasis),
+        IdentifierScheme: Choice(IdentifierScheme),
+        IngestStatus: Choice(IngestStatus),
+        RunKind: Choice(RunKind),
+        RunStatus: Choice(RunStatus),
+        PipelineStatus: Choice(PipelineStatus),
+        StepStatus: Choice(StepStatus),
+    }
+
+
+def _to(target: str, on_delete: str = "RESTRICT", *, index: bool = True) -> Any:
+    return mapped_column(ForeignKey(target, ondelete=on_delete), index=index)
+
+
+class Venue(Base):
+    """A market, named by its MIC."""
+
+    __tablename__ = "venues"
+
+    id: Mapped[Key]
+    mic: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    timezone: Mapped[str]
+    calendar: Mapped[str]
+
+
+class Instrument(Base):
+    """Something with a price; its symbols and other identifiers are dated rows of their own."""
+
+    __tablename__ = "instruments"
+    __table_args__ = (
+        _one_of("kind", InstrumentKind),
+        _one_of("level_basis", LevelBasis),
+        CheckConstraint("level_basis IS NULL OR kind = 'index'", name="level_basis_only_for_index"),
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[InstrumentKind]
+    name: Mapped[str]
+    currency: Mapped[str]
+    venue_id: Mapped[int] = _to("venues.id")
+    level_basis: Mapped[LevelBasis | None]
+
+
+class InstrumentIdentifier(Base):
+    """What a scheme called an instrument from `valid_from` up to, not including, `valid_to`."""
+
+    __tablename__ = "instrument_identifiers"
+    __table_args__ = (
+        _one_of("scheme", IdentifierScheme),
+        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="period"),
+        UniqueConstraint("instrument_id", "scheme", "value", "valid_from", name="uq_instrument_identifiers_start"),
+        Index(None, "scheme", "value"),
+    )
+
+    id: Mapped[Key]
+    instrument_id: Mapped[int] = _to("instruments.id", "CASCADE", index=False)
+    scheme: Mapped[IdentifierScheme]
+    value: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    source: Mapped[str]
+
+
+class Dataset(Base):
+    """A body of bars of one price basis and currency; the bars themselves live in the market store."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (_one_of("price_basis", PriceBasis), CheckConstraint("lag_seconds >= 0", name="lag_seconds"))
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    provider: Mapped[str]
+    price_basis: Mapped[PriceBasis]
+    fields: Mapped[list[Any]]
+    currency: Mapped[str]
+    calendar: Mapped[str]
+    source: Mapped[str]
+    licence: Mapped[str]
+    biases: Mapped[list[Any]]
+    synthetic: Mapped[bool]
+    lag_seconds: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class PipelineRun(Base):
+    """One execution of a pipeline."""
+
+    __tablename__ = "pipeline_runs"
+    __table_args__ = (_one_of("status", PipelineStatus), Index(None, "pipeline", "started_at"))
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    pipeline: Mapped[str]
+    spec_hash: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    parameters: Mapped[dict[str, Any]]
+    as_of: Mapped[datetime | None]
+    status: Mapped[PipelineStatus]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    code_identity: Mapped[str]
+    lock_hash: Mapped[str]
+    ray_address: Mapped[str | None]
+
+
+class PipelineStep(Base):
+    """One step of a pipeline run; `reused_from` is the uid of the step that stands in for it."""
+
+    __tablename__ = "pipeline_steps"
+    __table_args__ = (
+        _one_of("status", StepStatus),
+        UniqueConstraint("run_id", "name"),
+        Index(None, "name", "key"),
+    )
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    run_id: Mapped[int] = _to("pipeline_runs.id", "CASCADE", index=False)
+    name: Mapped[str]
+    position: Mapped[int]
+    notebook: Mapped[str]
+    notebook_sha256: Mapped[str]
+    key: Mapped[str]
+    parameters: Mapped[dict[str, Any]]
+    status: Mapped[StepStatus]
+    reused_from: Mapped[str | None] = _to("pipeline_steps.uid", index=False)
+    notebook_path: Mapped[str | None]
+    html_path: Mapped[str | None]
+    outputs: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class IngestRun(Base):
+    """One attempt to bring bars into a dataset."""
+
+    __tablename__ = "ingest_runs"
+    __table_args__ = (_one_of("status", IngestStatus),)
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    dataset_id: Mapped[int] = _to("datasets.id")
+    provider: Mapped[str]
+    status: Mapped[IngestStatus]
+    rows_new: Mapped[int]
+    rows_changed: Mapped[int]
+    rows_same: Mapped[int]
+    quality: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    pipeline_step_uid: Mapped[str | None] = _to("pipeline_steps.uid", "SET NULL")
+
+
+class DatasetVersion(Base):
+    """A version of a dataset: which versions of the stored tables it reads, and the hash of their content."""
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (UniqueConstraint("dataset_id", "number"), CheckConstraint("number >= 1", name="number"))
+
+    id: Mapped[Key]
+    dataset_id: Mapped[int] = _to("datasets.id", index=False)
+    number: Mapped[int]
+    base_version: Mapped[int]
+    corrections_version: Mapped[int | None]
+    content_hash: Mapped[str]
+    rows: Mapped[int]
+    instruments: Mapped[int]
+    first_session: Mapped[date | None]
+    last_session: Mapped[date | None]
+    ingested_at: Mapped[datetime]
+    ingest_run_id: Mapped[int] = _to("ingest_runs.id")
+
+
+class CorporateAction(Base):
+    """What was known at a time of a split (new shares per old share) or a cash dividend (currency per share)."""
+
+    __tablename__ = "corporate_actions"
+    __table_args__ = (
+        _one_of("kind", ActionKind),
+        UniqueConstraint(
+            "dataset_id", "instrument_id", "kind", "ex_date", "known_at", name="uq_corporate_actions_known"
+        ),
+    )
+
+    id: Mapped[Key]
+    dataset_id: Mapped[int] = _to("datasets.id", index=False)
+    instrument_id: Mapped[int] = _to("instruments.id")
+    kind: Mapped[ActionKind]
+    ex_date: Mapped[date]
+    value: Mapped[Decimal]
+    currency: Mapped[str]
+    known_at: Mapped[datetime]
+    assumed: Mapped[bool]
+    source: Mapped[str]
+    ingested_at: Mapped[datetime]
+    ingest_run_id: Mapped[int] = _to("ingest_runs.id")
+
+
+class BacktestRun(Base):
+    """One backtest or sweep; among completed runs `key` is unique, failed attempts stay beside them."""
+
+    __tablename__ = "backtest_runs"
+    __table_args__ = (
+        _one_of("kind", RunKind),
+        _one_of("basis", PriceBasis),
+        _one_of("status", RunStatus),
+        Index(
+            "uq_backtest_runs_completed_key",
+            "key",
+            unique=True,
+            sqlite_where=text("status = 'completed'"),
+            postgresql_where=text("status = 'completed'"),
+        ),
+        Index(None, "strategy", "started_at"),
+        Index(None, "owner", "family"),
+    )
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str]
+    kind: Mapped[RunKind]
+    owner: Mapped[str] = mapped_column(default="system")
+    strategy: Mapped[str]
+    family: Mapped[str]
+    dataset_version_id: Mapped[int] = _to("dataset_versions.id")
+    as_of: Mapped[datetime | None]
+    panel_id: Mapped[str]
+    basis: Mapped[PriceBasis]
+    spec: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    code_identity: Mapped[str]
+    lock_hash: Mapped[str]
+    platform_version: Mapped[str]
+    executor: Mapped[str]
+    worker_pids: Mapped[list[Any]]
+    status: Mapped[RunStatus]
+    trials: Mapped[int]
+    metrics: Mapped[dict[str, Any]]
+    best_parameters: Mapped[dict[str, Any]]
+    result_hash: Mapped[str | None]
+    artifact_sha256: Mapped[str | None]
+    error: Mapped[str | None]
+    pipeline_step_uid: Mapped[str | None] = _to("pipeline_steps.uid", "SET NULL")
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class BacktestTrials(Base):
+    """The trial ledger: how many trials a run added for its owner, strategy family and dataset."""
+
+    __tablename__ = "backtest_trials"
+    __table_args__ = (
+        CheckConstraint("trials >= 1", name="trials"),
+        Index(None, "owner", "family", "dataset_id"),
+    )
+
+    id: Mapped[Key]
+    run_id: Mapped[int] = mapped_column(ForeignKey("backtest_runs.id", ondelete="RESTRICT"), unique=True)
+    owner: Mapped[str]
+    family: Mapped[str]
+    dataset_id: Mapped[int] = _to("datasets.id")
+    trials: Mapped[int]
+    sharpe_mean: Mapped[float | None]
+    sharpe_variance: Mapped[float | None]
+    recorded_at: Mapped[datetime]
+
+
+class AuditEvent(Base):
+    """One link of the audit chain; rows are only ever appended, and each holds the hash of the one before it."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[Key]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    details: Mapped[dict[str, Any]]
+    previous_hash: Mapped[str] = mapped_column(unique=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+
+
+class OutboxMessage(Base):
+    """A message from any process that the hub relays."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index(None, "relayed_at", "id"),)
+
+    id: Mapped[Key]
+    topic: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    relayed_at: Mapped[datetime | None]

@@ -1,0 +1,1 @@
+"""Pipeline spec, checks, runner over papermill, reports."""

@@ -1,0 +1,1 @@
+"""What crosses an edge: specs, errors and summaries as pydantic models."""

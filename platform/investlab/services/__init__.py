@@ -1,0 +1,1 @@
+"""Use cases; workspace.py is the composition root."""

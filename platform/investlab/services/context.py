@@ -1,0 +1,32 @@
+"""What every use case works with: settings, clock, database, stores and the workspace's as-of time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from investlab.core.clock import Clock
+from investlab.core.config import Settings
+from investlab.core.hashing import hash_json
+from investlab.store.artifacts import ArtifactStore
+from investlab.store.database import Database
+from investlab.store.market import MarketStore
+from investlab.store.panels import PanelStore
+
+SYSTEM_OWNER = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of an open workspace; `as_of` limits every read to what was known by then."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    market: MarketStore
+    panels: PanelStore
+    artifacts: ArtifactStore
+    owner: str = SYSTEM_OWNER
+    as_of: datetime | None = None
+
+    def new_id(self, prefix: str, *content: object) -> str:
+        """Return an id made of a prefix and a hash of the content and the present moment."""
+        return f"{prefix}-{hash_json([prefix, self.clock.now(), *content])[:12]}"

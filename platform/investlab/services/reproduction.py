@@ -1,0 +1,107 @@
+"""Reproducing a run: build it again from its record and say equal to the bit, or what differs."""
+
+from typing import cast
+
+from investlab.backtest.costs import Costs
+from investlab.backtest.engine import run_strategy
+from investlab.backtest.strategies import Strategy
+from investlab.backtest.sweep import sweep
+from investlab.core.errors import Conflict, NotFound, NotReproducible
+from investlab.core.executor import Progress
+from investlab.core.extensions import STRATEGIES, load_extension
+from investlab.core.hashing import hash_json
+from investlab.core.identity import code_identity, identity_of, lock_hash
+from investlab.schemas.ledger import RunKind, RunStatus
+from investlab.schemas.market import Frozen
+from investlab.services.context import Context
+from investlab.services.executors import choose_executor
+from investlab.services.prices import build_panel
+from investlab.store.repositories import backtests
+
+
+class Reproduction(Frozen):
+    """What building a run again gave: its hash beside the recorded one, and what differs in what it stands on."""
+
+    run_id: str
+    recorded_hash: str
+    hash: str
+    executor: str
+    differences: tuple[str, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Say whether the result is equal to the bit."""
+        return self.hash == self.recorded_hash
+
+    @property
+    def sentence(self) -> str:
+        """Return the verdict as text."""
+        if self.is_equal:
+            notes = f" ({'; '.join(self.differences)})" if self.differences else ""
+            return f"{self.run_id}: equal to the bit, {self.hash[:16]}, computed by {self.executor}{notes}."
+        reasons = "; ".join(self.differences) or "nothing recorded differs, so the computation itself does"
+        return f"{self.run_id}: not equal, {self.hash[:16]} instead of {self.recorded_hash[:16]}: {reasons}."
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def reproduce_run(context: Context, run_id: str, executor: str, progress: Progress) -> Reproduction:
+    """Return the outcome of building a backtest run again; nothing is recorded and no trial counted.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: The run did not complete.
+        NotReproducible: Its strategy is not installed, as when it was defined in a notebook.
+    """
+    with context.database.read() as session:
+        run = backtests.run(session, run_id)
+        spec = backtests.run_record(session, run.run_id).spec
+    if run.status != RunStatus.COMPLETED or run.result_hash is None:
+        raise Conflict(f"Run {run.run_id} did not complete: it is {run.status}.", remedy=run.error or "Run it again.")
+    strategy = _installed_strategy(spec.strategy, run.run_id)
+    panel = build_panel(context, spec.panel)
+    differences = []
+    if panel.id != run.panel_id:
+        differences.append(f"the data differ: panel {panel.id} instead of {run.panel_id}")
+    if hash_json([code_identity(), identity_of(strategy).hash]) != run.code_identity:
+        differences.append("the code differs")
+    if lock_hash() != run.lock_hash:
+        differences.append("the installed packages differ")
+    costs = Costs.from_spec(spec.costs)
+    if run.kind == RunKind.BACKTEST:
+        single = run_strategy(
+            strategy(**spec.parameters),
+            panel,
+            costs=costs,
+            execution=spec.execution,
+            initial_cash=spec.initial_cash,
+            whole_shares=spec.whole_shares,
+        )
+        found, used = single.hash, "serial"
+    else:
+        with choose_executor(context.settings, executor, lambda: 0.0) as chosen:
+            swept = sweep(
+                strategy,
+                spec.grid or {},
+                panel,
+                costs=costs,
+                execution=spec.execution,
+                initial_cash=spec.initial_cash,
+                executor=chosen,
+                progress=progress,
+            )
+        found, used = swept.hash, chosen.name
+    return Reproduction(
+        run_id=run.run_id, recorded_hash=run.result_hash, hash=found, executor=used, differences=tuple(differences)
+    )
+
+
+def _installed_strategy(name: str, run_id: str) -> type[Strategy]:
+    try:
+        return cast("type[Strategy]", load_extension(STRATEGIES, name))
+    except NotFound as error:
+        raise NotReproducible(
+            f"Run {run_id} used the strategy {name!r}, which is not installed.",
+            remedy="Run the notebook that defines it, or install it as an extension of investlab.strategies.",
+        ) from error

@@ -1,0 +1,402 @@
+"""The workspace: one home, its stores and its as-of time; the composition root and the public face for notebooks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from investlab.backtest.costs import FREE, Costs
+from investlab.backtest.result import BacktestResult
+from investlab.backtest.strategies import Strategy
+from investlab.backtest.sweep_result import SweepResult
+from investlab.core.clock import Clock, SystemClock, parse_as_of, parse_session
+from investlab.core.config import Settings, load_settings
+from investlab.core.errors import InvalidInput, StorageUnavailable
+from investlab.core.executor import Progress, no_progress
+from investlab.core.logging import configure_logging
+from investlab.market.panel import PricePanel
+from investlab.migrations.runner import upgrade
+from investlab.schemas.backtest import Execution, PanelRequest, RunSummary
+from investlab.schemas.ledger import RunQuery
+from investlab.schemas.market import InstrumentRef
+from investlab.schemas.receipts import IngestReceipt
+from investlab.schemas.trace import Trace
+from investlab.services import ingest as ingesting
+from investlab.services import prices, runs
+from investlab.services.context import Context
+from investlab.services.progress import progress_bar
+from investlab.services.reproduction import Reproduction, reproduce_run
+from investlab.services.tracing import trace_record
+from investlab.store.artifacts import ArtifactStore
+from investlab.store.database import Database
+from investlab.store.market import MarketStore
+from investlab.store.panels import PanelStore
+from investlab.store.repositories import actions, backtests, catalog, datasets
+
+ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """The symbols to look at, all of one dataset."""
+
+    dataset: str
+    symbols: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+class Workspace:
+    """An open home: ingest, panels, backtests, and where every number comes from."""
+
+    def __init__(self, context: Context, progress: ProgressFactory) -> None:
+        self.context = context
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        reading = f"as of {self.context.as_of:%Y-%m-%d %H:%M} UTC" if self.context.as_of else "latest"
+        return f"<Workspace {self.context.settings.home_path} reading {reading}>"
+
+    def _repr_html_(self) -> str:
+        table = self.datasets()
+        shown = table[[name for name in ("version", "basis", "instruments", "rows", "last session") if name in table]]
+        return f"<p><code>{escape(repr(self))}</code></p>{shown.to_html() if len(table) else ''}"
+
+    def as_of(self, moment: str | date | datetime | None) -> "Workspace":
+        """Return the workspace with every read limited to what was known by then; a date means the end of that day.
+
+        Raises:
+            InvalidInput: The moment is no date or has no time zone.
+        """
+        return Workspace(replace(self.context, as_of=parse_as_of(moment)), self._progress)
+
+    def today(self) -> date:
+        """Return the date this workspace reads as of, or today."""
+        return (self.context.as_of or self.context.clock.now()).date()
+
+    def ingest(
+        self, provider: str, dataset: str, symbols: Sequence[str] | None = None, *, rebuild: bool = False
+    ) -> IngestReceipt:
+        """Bring a provider's bars into a dataset and return the receipt; doing it again changes nothing.
+
+        `rebuild` sets the stored bars aside and writes them anew, to recover from damage.
+
+        Raises:
+            NotFound: Provider, dataset or symbol is unknown.
+            QualityRejected: The bars failed their checks; nothing was stored.
+            Busy: Another process is writing the dataset.
+        """
+        request = ingesting.IngestRequest(provider, dataset, tuple(symbols) if symbols else None, rebuild)
+        return self._ingest(request, lambda text: None)
+
+    def ingest_with(self, request: ingesting.IngestRequest, say: Callable[[str], None]) -> IngestReceipt:
+        """Ingest, telling `say` about each stage."""
+        return self._ingest(request, say)
+
+    def _ingest(self, request: ingesting.IngestRequest, say: Callable[[str], None]) -> IngestReceipt:
+        return ingesting.ingest(self.context, request, say)
+
+    def datasets(self) -> pd.DataFrame:
+        """Return the datasets ordered by name: latest version, basis, rows, span, source, licence and biases."""
+        with self.context.database.read() as session:
+            infos = datasets.list_datasets(session)
+            latest = {info.name: datasets.latest_version(session, info.name) for info in infos}
+        rows = []
+        for info in infos:
+            version = latest[info.name]
+            rows.append(
+                {
+                    "dataset": info.name,
+                    "title": info.title,
+                    "version": version.number if version else 0,
+                    "basis": str(info.price_basis),
+                    "currency": info.currency,
+                    "fields": ", ".join(info.fields),
+                    "instruments": version.instruments if version else 0,
+                    "rows": version.rows if version else 0,
+                    "first session": version.first_session if version else None,
+                    "last session": version.last_session if version else None,
+                    "source": info.source,
+                    "licence": info.licence,
+                    "biases": "; ".join(info.biases),
+                    "synthetic": info.synthetic,
+                }
+            )
+        return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["dataset"]).set_index("dataset")
+
+    def provider_of(self, dataset: str) -> str:
+        """Return the name of the provider that a dataset comes from.
+
+        Raises:
+            NotFound: There is no such dataset.
+        """
+        with self.context.database.read() as session:
+            return datasets.dataset(session, dataset).provider
+
+    def instruments(self, query: str = "") -> pd.DataFrame:
+        """Return instruments whose name or identifiers contain the query, indexed and ordered by symbol."""
+        with self.context.database.read() as session:
+            found = catalog.find_instruments(session, query)
+        columns = list(InstrumentRef.model_fields)
+        return pd.DataFrame([ref.model_dump() for ref in found], columns=columns).set_index("symbol")
+
+    def universe(self, dataset: str, symbols: Sequence[str] | None = None) -> Universe:
+        """Return symbols of a dataset, all that have bars as of this workspace's time unless some are named.
+
+        Raises:
+            NotFound: The dataset is unknown or has no bars yet.
+        """
+        if symbols is not None:
+            return Universe(dataset, tuple(symbols))
+        return Universe(dataset, tuple(ref.symbol for ref in prices.dataset_instruments(self.context, dataset)))
+
+    def actions(self, dataset: str) -> pd.DataFrame:
+        """Return a dataset's corporate actions as known now, ordered by ex-date and symbol.
+
+        Columns: ex_date, symbol, kind, value, known_at, assumed, source.
+        """
+        names = {ref.instrument_id: ref.symbol for ref in prices.dataset_instruments(self.context, dataset)}
+        with self.context.database.read() as session:
+            found = actions.actions_as_of(session, dataset, as_of=self.context.as_of)
+        columns = ["ex_date", "symbol", "kind", "value", "known_at", "assumed", "source"]
+        rows = [
+            {**action.model_dump(), "kind": str(action.kind), "symbol": names[action.instrument_id]} for action in found
+        ]
+        return pd.DataFrame(rows, columns=columns).sort_values(["ex_date", "symbol"], ignore_index=True)
+
+    def panel(
+        self,
+        universe: Universe | Sequence[str],
+        fields: Sequence[str] | None = None,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        *,
+        dataset: str | None = None,
+        adjust: str = "none",
+        as_of: str | date | datetime | None = None,
+        version: int | None = None,
+    ) -> PricePanel:
+        """Return prices as sessions × symbols, as of this workspace's time unless `as_of` says otherwise.
+
+        Without `fields` the panel has every price field of the dataset and the volume. `adjust` is `none`, `splits` or
+        `all`. Sessions at either end without any close are left out.
+
+        Raises:
+            EmptyUniverse: No symbol is given, or none has bars in the range.
+            InvalidInput: The dates are reversed, the dataset is not named, or a value cannot be read.
+            NotFound: Dataset, version, symbol or field is unknown; near matches are named.
+        """
+        named, symbols = _universe(universe, dataset)
+        request = PanelRequest(
+            dataset=named,
+            symbols=symbols,
+            fields=tuple(fields or ()),
+            start=parse_session(start, "start"),
+            end=parse_session(end, "end"),
+            adjust=prices.parse_adjust(adjust),
+            as_of=parse_as_of(as_of),
+            dataset_version=version,
+        )
+        return prices.build_panel(self.context, request)
+
+    def backtest(
+        self,
+        strategy: Strategy,
+        panel: PricePanel,
+        *,
+        costs: Costs = FREE,
+        execution: Execution | str = Execution.NEXT_OPEN,
+        initial_cash: float = 100_000.0,
+        whole_shares: bool = False,
+    ) -> BacktestResult:
+        """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
+
+        Raises:
+            InvalidInput: The panel was made from frames, or cannot be traded on these terms.
+        """
+        timing = parse_execution(execution)
+        return runs.run_backtest(
+            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares)
+        )
+
+    def sweep(
+        self,
+        strategy: type[Strategy],
+        grid: Mapping[str, Sequence[Any]],
+        panel: PricePanel,
+        *,
+        costs: Costs = FREE,
+        execution: Execution | str = Execution.NEXT_OPEN,
+        initial_cash: float = 100_000.0,
+        executor: str = "auto",
+    ) -> SweepResult:
+        """Return a recorded sweep over every combination of the grid; its trials are counted in the ledger.
+
+        `executor` is `auto` (Ray from about five seconds of work on), `serial` or `ray`; INVESTLAB_EXECUTOR overrides
+        it. The result is the same to the bit.
+
+        Raises:
+            UnknownParameter: The strategy has no such parameter; near matches are named.
+            InvalidInput: The panel was made from frames, or no combination can be traded on these terms.
+        """
+        request = runs.SweepRequest(strategy, grid, panel, costs, parse_execution(execution), initial_cash, executor)
+        with self._progress(f"sweep of {getattr(strategy, 'name', strategy)}") as progress:
+            return runs.run_sweep(self.context, request, progress)
+
+    def runs(self, query: RunQuery | None = None) -> pd.DataFrame:
+        """Return recorded runs, newest first, indexed by run id."""
+        return runs_frame(self.list_runs(query))
+
+    def list_runs(self, query: RunQuery | None = None) -> list[RunSummary]:
+        """Return recorded runs, newest first."""
+        with self.context.database.read() as session:
+            return backtests.list_runs(session, query)
+
+    def load(self, run_id: str) -> BacktestResult | SweepResult:
+        """Return the stored result of a run, named by its id or a unique beginning.
+
+        Raises:
+            NotFound: There is no such run.
+            Conflict: The run did not complete.
+        """
+        return runs.load_run(self.context, run_id)
+
+    def trace(self, record_id: str) -> Trace:
+        """Return what a run, a notebook run or a dataset version stands on, back to the provider.
+
+        Raises:
+            NotFound: Nothing has that id.
+        """
+        return trace_record(self.context, record_id)
+
+    def reproduce(self, run_id: str, *, executor: str = "auto") -> Reproduction:
+        """Build a run again and say whether it is equal to the bit, or what differs.
+
+        Raises:
+            NotFound: There is no such run.
+            NotReproducible: Its strategy is not installed.
+        """
+        with self._progress(f"reproducing {run_id}") as progress:
+            return reproduce_run(self.context, run_id, executor, progress)
+
+    def verify(self, *, deep: bool = False) -> dict[str, int]:
+        """Check every dataset's stored bars up to its latest version; return the commits checked by dataset.
+
+        Raises:
+            Corrupt: The first damage found.
+        """
+        checked = {}
+        with self.context.database.read() as session:
+            latest = {i.name: datasets.latest_version(session, i.name) for i in datasets.list_datasets(session)}
+        for name, version in latest.items():
+            if version is not None:
+                pin = prices.version_pin(version)
+                checked[name] = self.context.market.verify(name, pin, deep=deep)
+        return checked
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.context.database.close()
+
+
+def open_workspace(
+    home: str | Path | None = None,
+    *,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    progress: ProgressFactory | None = None,
+) -> Workspace:
+    """Open the workspace at `home` (INVESTLAB_HOME, else ./var), creating its folder and database when needed.
+
+    Raises:
+        InvalidSettings: A setting cannot be used.
+        StorageUnavailable: The home or its database cannot be written.
+        Conflict: The database belongs to a newer version of investlab.
+    """
+    chosen = settings or load_settings()
+    if home is not None:
+        chosen = chosen.model_copy(update={"home": Path(home)})
+    configure_logging(chosen)
+    root = chosen.home_path
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The home folder {root} cannot be created: {error.strerror or error}.",
+            remedy="Set INVESTLAB_HOME to a folder that can be written.",
+        ) from error
+    used = clock or SystemClock()
+    database = Database(chosen.sqlalchemy_url, used)
+    upgrade(chosen.sqlalchemy_url)
+    market = MarketStore(root / "market", lock_timeout_seconds=chosen.lock_timeout_seconds)
+    context = Context(
+        settings=chosen,
+        clock=used,
+        database=database,
+        market=market,
+        panels=PanelStore(root / "cache" / "panels", market, budget_mib=chosen.panel_cache_mib),
+        artifacts=ArtifactStore(root / "artifacts"),
+    )
+    return Workspace(context, progress or progress_bar)
+
+
+def silent_progress(title: str) -> AbstractContextManager[Progress]:
+    """Show no progress."""
+    return nullcontext(no_progress)
+
+
+def parse_execution(execution: Execution | str) -> Execution:
+    """Return the execution of that name.
+
+    Raises:
+        InvalidInput: There is none.
+    """
+    try:
+        return Execution(execution)
+    except ValueError as error:
+        raise InvalidInput(f"Unknown execution {execution!r}.", remedy=f"Use {', '.join(Execution)}.") from error
+
+
+def runs_frame(found: Sequence[RunSummary]) -> pd.DataFrame:
+    """Return run summaries as a frame indexed by run id."""
+    rows = [
+        {
+            "run": run.run_id,
+            "kind": run.kind,
+            "strategy": run.strategy,
+            "parameters": ", ".join(f"{name}={value}" for name, value in run.best_parameters.items()),
+            "dataset": f"{run.dataset}@{run.dataset_version}",
+            "status": run.status,
+            "executor": run.executor,
+            "trials": run.trials,
+            "total return": run.metrics.get("total_return"),
+            "sharpe": run.metrics.get("sharpe"),
+            "max drawdown": run.metrics.get("max_drawdown"),
+            "started": run.started_at,
+        }
+        for run in found
+    ]
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["run"]).set_index("run")
+
+
+def _universe(universe: Universe | Sequence[str], dataset: str | None) -> tuple[str, tuple[str, ...]]:
+    if isinstance(universe, Universe):
+        if dataset is not None and dataset != universe.dataset:
+            raise InvalidInput(
+                f"The universe is of dataset {universe.dataset!r}, not {dataset!r}.",
+                remedy="Leave dataset out, or give the symbols as a list.",
+            )
+        return universe.dataset, universe.symbols
+    if isinstance(universe, str):
+        universe = [universe]
+    if dataset is None:
+        raise InvalidInput(
+            "The dataset is not named.", remedy="Give dataset='us-close', or a universe from lab.universe(...)."
+        )
+    return dataset, tuple(universe)

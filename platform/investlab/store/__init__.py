@@ -1,0 +1,1 @@
+"""Repositories over the database, the market store and the panel cache."""

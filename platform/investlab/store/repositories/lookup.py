@@ -1,0 +1,100 @@
+"""Finding rows by the names and ids that people use."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from investlab.core.errors import Conflict, InvalidInput, NotFound
+from investlab.models.core import BacktestRun, Base, Dataset, IngestRun, PipelineRun, PipelineStep, Venue
+
+SHORTEST_PREFIX = 4
+_SHOWN = 5
+
+_WithUid = IngestRun | BacktestRun | PipelineRun | PipelineStep
+
+
+def dataset_row(session: Session, name: str) -> Dataset:
+    """Return the dataset of that name.
+
+    Raises:
+        NotFound: There is none; near matches are named.
+    """
+    row = session.scalar(select(Dataset).where(Dataset.name == name))
+    if row is None:
+        raise NotFound.named(
+            "dataset", name, session.scalars(select(Dataset.name)), remedy="`investlab data list` shows every dataset."
+        )
+    return row
+
+
+def venue_row(session: Session, mic: str) -> Venue:
+    """Return the venue of that MIC.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = session.scalar(select(Venue).where(Venue.mic == mic))
+    if row is None:
+        raise NotFound.named("venue", mic, session.scalars(select(Venue.mic)))
+    return row
+
+
+def uid_matches[Uid: _WithUid](session: Session, table: type[Uid], given: str) -> list[str]:
+    """List the ids that equal `given`, else up to six that begin with it, ordered.
+
+    Raises:
+        InvalidInput: A beginning is too short to mean anything.
+    """
+    exact = session.scalar(select(table.uid).where(table.uid == given))
+    if exact is not None:
+        return [exact]
+    if len(given) < SHORTEST_PREFIX:
+        raise InvalidInput(f"The id {given!r} is too short.", remedy=f"Give at least {SHORTEST_PREFIX} characters.")
+    beginning = table.uid.startswith(given, autoescape=True)
+    found = session.scalars(select(table.uid).where(beginning).limit(_SHOWN + 1)).all()
+    return sorted(uid for uid in found if uid.startswith(given))
+
+
+def row_by_uid[Uid: _WithUid](session: Session, table: type[Uid], given: str, kind: str) -> Uid:
+    """Return the row whose id is `given` or is the only one that begins with it.
+
+    Raises:
+        NotFound: No id matches.
+        Conflict: Several ids begin with it.
+    """
+    uid = the_only(uid_matches(session, table, given), given, kind)
+    return session.scalars(select(table).where(table.uid == uid)).one()
+
+
+def the_only(matches: list[str], given: str, kind: str) -> str:
+    """Return the single match.
+
+    Raises:
+        NotFound: There is no match.
+        Conflict: There are several.
+    """
+    if not matches:
+        raise NotFound(f"There is no {kind} {given!r}.", remedy="Check the id.")
+    if len(matches) > 1:
+        shown = ", ".join(matches[:_SHOWN]) + (", …" if len(matches) > _SHOWN else "")
+        raise Conflict(f"Several ids begin with {given!r}: {shown}.", remedy="Give more of its characters.")
+    return matches[0]
+
+
+def save(session: Session, row: Base) -> None:
+    """Write a row and read it back, so that it holds what the database gives to everyone."""
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+
+
+def require_step(session: Session, step_id: str | None) -> None:
+    """Check that a pipeline step exists, when one is named at all.
+
+    Raises:
+        NotFound: There is no such step.
+    """
+    if step_id is None or session.scalar(select(PipelineStep.id).where(PipelineStep.uid == step_id)) is not None:
+        return
+    raise NotFound(
+        f"There is no pipeline step {step_id!r}.", remedy="Unset INVESTLAB_PIPELINE_STEP outside of pipelines."
+    )

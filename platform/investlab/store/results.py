@@ -1,0 +1,199 @@
+"""Backtest and sweep results as bytes and back: a JSON header and plain arrays, never pickle."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from investlab.analytics.overfitting import ReturnMoments
+from investlab.backtest.costs import Costs
+from investlab.backtest.result import BacktestResult
+from investlab.backtest.strategies import StrategyDescription
+from investlab.backtest.sweep_result import SweepResult
+from investlab.core.errors import Corrupt
+from investlab.core.hashing import canonical_json
+from investlab.market.panel import PanelSource
+from investlab.schemas.backtest import Execution
+from investlab.schemas.market import Adjust, PriceBasis
+
+FORMAT = 1
+SERIES = ("nav", "cash", "income")
+FRAMES = ("positions", "prices")
+SESSION_COLUMNS = ("session", "decided")
+Result = BacktestResult | SweepResult
+Arrays = dict[str, np.ndarray]
+
+
+def encode_result(result: Result) -> bytes:
+    """Return a result as bytes; equal results give equal bytes."""
+    arrays: Arrays = {}
+    header = _sweep_header(result, arrays) if isinstance(result, SweepResult) else _backtest_header(result, arrays, "")
+    stream = BytesIO()
+    text = canonical_json({"format": FORMAT, "arrays": list(arrays), **header}).encode()
+    np.save(stream, np.frombuffer(text, dtype=np.uint8), allow_pickle=False)
+    for values in arrays.values():
+        np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
+    return zlib.compress(stream.getvalue(), level=1)
+
+
+def decode_result(content: bytes) -> Result:
+    """Return the result that `encode_result` turned into bytes.
+
+    Raises:
+        Corrupt: The bytes are no result.
+    """
+    try:
+        stream = BytesIO(zlib.decompress(content))
+        header = json.loads(np.load(stream, allow_pickle=False).tobytes())
+        arrays = {name: np.load(stream, allow_pickle=False) for name in header["arrays"]}
+        return _sweep(header, arrays) if header["kind"] == "sweep" else _backtest(header, arrays, "")
+    except (zlib.error, ValueError, KeyError, TypeError, EOFError) as error:
+        raise Corrupt("A stored result cannot be read.", remedy="Restore it from a backup or run it again.") from error
+
+
+def _common_header(result: Result) -> dict[str, Any]:
+    return {
+        "strategy": asdict(result.strategy),
+        "costs": result.costs.to_spec().model_dump(),
+        "execution": result.execution,
+        "initial_cash": result.initial_cash,
+        "basis": result.basis,
+        "panel_id": result.panel_id,
+        "source": asdict(result.source),
+        "instruments": result.instruments.reset_index().to_dict(orient="records"),
+        "notes": list(result.notes),
+        "run_id": result.run_id,
+        "code_identity": result.code_identity,
+    }
+
+
+def _common_fields(header: Mapping[str, Any]) -> dict[str, Any]:
+    source = dict(header["source"])
+    source["as_of"] = datetime.fromisoformat(source["as_of"]) if source["as_of"] else None
+    source["biases"], source["adjust"] = tuple(source["biases"]), Adjust(source["adjust"])
+    return {
+        "strategy": StrategyDescription(**header["strategy"]),
+        "costs": Costs(**header["costs"]),
+        "execution": Execution(header["execution"]),
+        "initial_cash": header["initial_cash"],
+        "basis": PriceBasis(header["basis"]),
+        "panel_id": header["panel_id"],
+        "source": PanelSource(**source),
+        "instruments": pd.DataFrame(header["instruments"]).set_index("symbol"),
+        "notes": tuple(header["notes"]),
+        "run_id": header["run_id"],
+        "code_identity": header["code_identity"],
+    }
+
+
+def _backtest_header(result: BacktestResult, arrays: Arrays, prefix: str) -> dict[str, Any]:
+    arrays[f"{prefix}sessions"] = result.nav.index.to_numpy("datetime64[D]").astype(np.int64)
+    for name in SERIES:
+        arrays[prefix + name] = getattr(result, name).to_numpy(np.float64)
+    for name in FRAMES:
+        arrays[prefix + name] = getattr(result, name).to_numpy(np.float64)
+    if result.benchmark is not None:
+        arrays[f"{prefix}benchmark"] = result.benchmark.to_numpy(np.float64)
+    texts = {}
+    for name, values in result.fills.items():
+        if name in SESSION_COLUMNS:
+            arrays[f"{prefix}fills.{name}"] = values.to_numpy("datetime64[D]").astype(np.int64)
+        elif pd.api.types.is_numeric_dtype(values):
+            arrays[f"{prefix}fills.{name}"] = values.to_numpy()
+        else:
+            texts[str(name)] = values.astype(str).tolist()
+    return {
+        "kind": "backtest",
+        **_common_header(result),
+        "whole_shares": result.whole_shares,
+        "metrics": [[name, value.hex()] for name, value in result.metrics.items()],
+        "fill_columns": [str(name) for name in result.fills.columns],
+        "fill_texts": texts,
+    }
+
+
+def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> BacktestResult:
+    fields = _common_fields(header)
+    index = _index(arrays[f"{prefix}sessions"], "session")
+    columns = pd.Index(fields["instruments"].index, name="symbol")
+    series = {name: pd.Series(arrays[prefix + name], index=index, name=name) for name in SERIES}
+    frames = {name: pd.DataFrame(arrays[prefix + name], index=index, columns=columns) for name in FRAMES}
+    benchmark = arrays.get(f"{prefix}benchmark")
+    return BacktestResult(
+        **fields,
+        **series,
+        **frames,
+        fills=_fills(header, arrays, prefix),
+        metrics={name: float.fromhex(value) for name, value in header["metrics"]},
+        whole_shares=header["whole_shares"],
+        benchmark=None if benchmark is None else pd.Series(benchmark, index=index, name="benchmark"),
+    )
+
+
+def _fills(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for name in header["fill_columns"]:
+        if name in SESSION_COLUMNS:
+            columns[name] = _index(arrays[f"{prefix}fills.{name}"], None)
+        elif name in header["fill_texts"]:
+            columns[name] = pd.Series(header["fill_texts"][name], dtype=str)
+        else:
+            columns[name] = arrays[f"{prefix}fills.{name}"]
+    return pd.DataFrame(columns)
+
+
+def _sweep_header(result: SweepResult, arrays: Arrays) -> dict[str, Any]:
+    best = _backtest_header(result.best_result, arrays, "best.")
+    plain = {}
+    for name in result.table.columns:
+        if name in result.parameters:
+            plain[str(name)] = result.table[name].tolist()
+        else:
+            arrays[f"table.{name}"] = result.table[name].to_numpy(np.float64)
+    moments = asdict(result.best_moments)
+    return {
+        "kind": "sweep",
+        **_common_header(result),
+        "parameters": list(result.parameters),
+        "parameter_values": plain,
+        "columns": [str(name) for name in result.table.columns],
+        "invalid": result.invalid,
+        "best": best,
+        "best_moments": {name: value.hex() if isinstance(value, float) else value for name, value in moments.items()},
+        "executor": result.executor,
+        "worker_pids": list(result.worker_pids),
+        "reason": result.reason,
+        "elapsed_seconds": result.elapsed_seconds,
+        "counted": result.counted,
+        "cumulative_trials": result.cumulative_trials,
+    }
+
+
+def _sweep(header: Mapping[str, Any], arrays: Arrays) -> SweepResult:
+    values = header["parameter_values"]
+    table = pd.DataFrame({n: values[n] if n in values else arrays[f"table.{n}"] for n in header["columns"]})
+    moments = {n: float.fromhex(v) if isinstance(v, str) else v for n, v in header["best_moments"].items()}
+    return SweepResult(
+        **_common_fields(header),
+        table=table.set_axis(pd.RangeIndex(len(table), name="trial"), axis=0),
+        parameters=tuple(header["parameters"]),
+        invalid=header["invalid"],
+        best_result=_backtest(header["best"], arrays, "best."),
+        best_moments=ReturnMoments(**moments),
+        executor=header["executor"],
+        worker_pids=tuple(header["worker_pids"]),
+        reason=header["reason"],
+        elapsed_seconds=header["elapsed_seconds"],
+        counted=header["counted"],
+        cumulative_trials=header["cumulative_trials"],
+    )
+
+
+def _index(days: np.ndarray, name: str | None) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[ns]"), name=name)

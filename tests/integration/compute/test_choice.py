@@ -1,0 +1,44 @@
+"""Which executor is chosen, and what it says about why."""
+
+import pytest
+
+from investlab.compute import choose_executor
+from investlab.core.config import ExecutorChoice, Settings
+from investlab.core.executor import SerialExecutor
+
+
+@pytest.mark.parametrize(
+    ("setting", "requested", "estimate", "reason"),
+    [
+        pytest.param(None, "serial", 100.0, "executor=serial", id="asked-for"),
+        pytest.param("serial", "ray", 100.0, "INVESTLAB_EXECUTOR=serial", id="setting-overrides"),
+        pytest.param(None, "auto", 4.9, "auto: about 4.9 s of work, less than 5 s", id="too-little-work"),
+        pytest.param("auto", "ray", 0.1, "auto: about 0.1 s of work, less than 5 s", id="setting-auto"),
+        pytest.param(None, "auto", None, "auto: how long the work takes is not known", id="unknown"),
+    ],
+)
+def test_serial_is_chosen_and_says_why(
+    setting: ExecutorChoice | None, requested: ExecutorChoice, estimate: float | None, reason: str
+) -> None:
+    with choose_executor(Settings(executor=setting), requested, estimate) as executor:
+        assert isinstance(executor, SerialExecutor)
+        assert executor.map(lambda shared, item: shared + item, 1, [1]).reason == reason
+
+
+def test_one_worker_is_not_worth_a_head() -> None:
+    with choose_executor(Settings(ray_workers=1), "auto", 60.0) as executor:
+        assert executor.name == "serial"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "estimate", "reason"),
+    [
+        pytest.param(None, 60.0, "auto: about 60.0 s of work", id="much-work"),
+        pytest.param("ray", 0.0, "INVESTLAB_EXECUTOR=ray", id="setting-overrides"),
+    ],
+)
+def test_ray_is_chosen_and_says_why(setting: ExecutorChoice | None, estimate: float, reason: str) -> None:
+    with choose_executor(Settings(executor=setting), "auto", estimate) as executor:
+        outcome = executor.map(lambda shared, item: shared + item, 1, [1, 2])
+    assert (outcome.executor, outcome.results, outcome.reason) == ("ray", [2, 3], reason)

@@ -1,0 +1,199 @@
+"""Factories of database records: each returns a draft that can be stored as it is, fields given replace its own."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from investlab.schemas.backtest import BacktestSpec, PanelRequest
+from investlab.schemas.catalog import (
+    DatasetDescription,
+    Identifier,
+    IdentifierScheme,
+    IngestStart,
+    InstrumentDraft,
+    RowCounts,
+    Venue,
+    VersionDraft,
+)
+from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
+from investlab.schemas.market import ActionKind, CorporateAction, PriceBasis
+from investlab.schemas.pipelines import PipelineStart, PipelineStatus, StepDraft, StepOutcome
+from investlab.store.repositories import actions, audit, backtests, catalog, datasets, ingests, outbox, pipelines
+
+AT = datetime(2024, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
+NASDAQ = Venue(mic="XNAS", name="Nasdaq", timezone="America/New_York", calendar="XNAS")
+NYSE = Venue(mic="XNYS", name="New York Stock Exchange", timezone="America/New_York", calendar="XNYS")
+
+
+def at(minutes: float) -> datetime:
+    """Return the tests' moment moved by some minutes."""
+    return AT + timedelta(minutes=minutes)
+
+
+def instrument_draft(**fields: Any) -> InstrumentDraft:
+    """Return Apple on Nasdaq since 1980."""
+    own = {"symbol": "AAPL", "venue": "XNAS", "name": "Apple", "valid_from": date(1980, 12, 12), "source": "test"}
+    return InstrumentDraft(**own | fields)
+
+
+def description(**fields: Any) -> DatasetDescription:
+    """Return a raw dataset in dollars."""
+    own: dict[str, Any] = {
+        "name": "us",
+        "title": "US stocks",
+        "provider": "sample",
+        "price_basis": PriceBasis.RAW,
+        "fields": ("open", "close"),
+        "currency": "USD",
+        "calendar": "XNYS",
+        "source": "test",
+        "licence": "public domain",
+        "biases": ("survivors only",),
+    }
+    return DatasetDescription(**own | fields)
+
+
+def ingest_start(**fields: Any) -> IngestStart:
+    """Return an ingest run into the dataset."""
+    own = {"ingest_run_id": "ingest-0001", "dataset": "us", "provider": "sample", "started_at": AT}
+    return IngestStart(**own | fields)
+
+
+def version_draft(**fields: Any) -> VersionDraft:
+    """Return a version that the ingest run made."""
+    own: dict[str, Any] = {
+        "dataset": "us",
+        "base_version": 0,
+        "content_hash": "c0ffee",
+        "rows": 10,
+        "instruments": 1,
+        "first_session": date(2020, 1, 2),
+        "last_session": date(2020, 1, 15),
+        "ingested_at": AT,
+        "ingest_run_id": "ingest-0001",
+    }
+    return VersionDraft(**own | fields)
+
+
+def split(**fields: Any) -> CorporateAction:
+    """Return a 2:1 split of instrument 1 known at its ex-date's open."""
+    own: dict[str, Any] = {
+        "instrument_id": 1,
+        "kind": ActionKind.SPLIT,
+        "ex_date": date(2020, 1, 8),
+        "value": 2.0,
+        "known_at": datetime(2020, 1, 8, 14, 30, tzinfo=UTC),
+        "assumed": True,
+        "source": "derived",
+    }
+    return CorporateAction(**own | fields)
+
+
+def run_start(**fields: Any) -> RunStart:
+    """Return a sweep of the strategy sma_cross on version 1 of the dataset."""
+    own: dict[str, Any] = {
+        "run_id": "run-0001",
+        "key": "key-1",
+        "kind": RunKind.SWEEP,
+        "strategy": "sma_cross",
+        "family": "sma_cross",
+        "dataset": "us",
+        "dataset_version": 1,
+        "panel_id": "panel-1",
+        "basis": PriceBasis.RAW,
+        "spec": BacktestSpec(
+            panel=PanelRequest(dataset="us", symbols=("AAPL",)),
+            strategy="sma_cross",
+            grid={"slow": [50, 20], "fast": [5]},
+        ),
+        "code_identity": "code-1",
+        "lock_hash": "lock-1",
+        "platform_version": "0.1.0",
+        "started_at": AT,
+    }
+    return RunStart(**own | fields)
+
+
+def run_outcome(**fields: Any) -> RunOutcome:
+    """Return a completed sweep of two trials."""
+    own: dict[str, Any] = {
+        "executor": "serial",
+        "worker_pids": (1,),
+        "trials": 2,
+        "metrics": {"sharpe": 0.5},
+        "best_parameters": {"slow": 50},
+        "result_hash": "f00d",
+        "sharpe_mean": 0.5,
+        "sharpe_variance": 0.25,
+        "ended_at": at(1),
+    }
+    return RunOutcome(**own | fields)
+
+
+def pipeline_start(**fields: Any) -> PipelineStart:
+    """Return a run of the pipeline nightly."""
+    own: dict[str, Any] = {
+        "run_id": "pipeline-0001",
+        "pipeline": "nightly",
+        "spec_hash": "5bec",
+        "spec": {"steps": ["ingest"]},
+        "code_identity": "code-1",
+        "lock_hash": "lock-1",
+        "started_at": AT,
+    }
+    return PipelineStart(**own | fields)
+
+
+def step_draft(**fields: Any) -> StepDraft:
+    """Return the step ingest of the pipeline run."""
+    own: dict[str, Any] = {
+        "step_id": "step-0001",
+        "run_id": "pipeline-0001",
+        "name": "ingest",
+        "position": 0,
+        "notebook": "01_ingest.ipynb",
+        "notebook_sha256": "ab",
+        "key": "step-key",
+    }
+    return StepDraft(**own | fields)
+
+
+def add_dataset(session: Session, *, name: str = "us") -> None:
+    """Store a dataset with one completed ingest run, one version and one instrument."""
+    catalog.ensure_venue(session, NASDAQ)
+    catalog.ensure_instrument(session, instrument_draft())
+    datasets.ensure_dataset(session, description(name=name), at=AT)
+    ingest_id = "ingest-0001" if name == "us" else f"ingest-{name}"
+    ingests.start_ingest(session, ingest_start(dataset=name, ingest_run_id=ingest_id))
+    datasets.record_version(session, version_draft(dataset=name, ingest_run_id=ingest_id), expected_last=None)
+    ingests.complete_ingest(session, ingest_id, RowCounts(new=10), quality={"status": "passed"}, at=at(1))
+
+
+def fill(session: Session) -> None:
+    """Store at least one row in every table."""
+    add_dataset(session)
+    apple = catalog.resolve_symbols(session, ["AAPL"])[0]
+    catalog.add_identifier(
+        session,
+        Identifier(
+            instrument_id=apple.instrument_id,
+            scheme=IdentifierScheme.FIGI,
+            value="BBG000B9XRY4",
+            valid_from=date(1980, 12, 12),
+            source="test",
+        ),
+    )
+    told = [split(instrument_id=apple.instrument_id, value=value) for value in (2.0,)]
+    actions.add_actions(session, "us", told, ingest_run_id="ingest-0001", at=AT)
+    pipelines.start_run(session, pipeline_start())
+    pipelines.start_step(session, step_draft(), at=AT)
+    pipelines.complete_step(session, "step-0001", StepOutcome(outputs={"rows": 10}), at=at(1))
+    pipelines.start_step(session, step_draft(step_id="step-0002", name="again", position=1), at=at(1))
+    pipelines.skip_step(session, "step-0002", reused_from="step-0001", at=at(2))
+    backtests.start_run(session, run_start(pipeline_step="step-0001"))
+    backtests.complete_run(session, "run-0001", run_outcome())
+    pipelines.finish_run(session, "pipeline-0001", PipelineStatus.COMPLETED, at=at(3))
+    for number in range(3):
+        audit.append_event(session, "system", "pipeline.run", f"pipeline-{number}", {"n": number}, at=at(number))
+    outbox.enqueue(session, "system", {"ended": "pipeline-0001"}, at=AT)

@@ -1,0 +1,76 @@
+"""Provider `sample`: real bars out of installed packages, with what is stated about them."""
+
+import pytest
+
+from investlab.core.errors import NotFound
+from investlab.market.derivation import derive_actions
+from investlab.market.quality import check_bars
+from investlab.market.calendars import sessions_between
+from investlab.providers.sample import SampleProvider
+from investlab.schemas.market import ActionKind, PriceBasis
+
+EXPECTED = {
+    "us-close": (PriceBasis.TOTAL_RETURN, 20, 8313 * 20),
+    "us-index": (PriceBasis.RAW, 2, 8313 + 5031),
+    "us-ohlcv": (PriceBasis.RAW, 5, 12154),
+    "us-ohlcv-recent": (PriceBasis.SPLIT_ADJUSTED, 1, 1509),
+}
+
+
+def test_the_four_datasets_are_on_offer() -> None:
+    assert [description.name for description in SampleProvider().datasets()] == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_dataset_has_its_rows_and_passes_its_checks(name: str) -> None:
+    batch = SampleProvider().fetch(name)
+    basis, instruments, rows = EXPECTED[name]
+    assert (batch.description.price_basis, len(batch.instruments), len(batch.bars)) == (basis, instruments, rows)
+    days = batch.bars["session"]
+    report = check_bars(batch.bars, sessions_between("XNYS", days.min().date(), days.max().date()))
+    assert report.is_acceptable, report.errors
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_dataset_states_source_licence_and_biases(name: str) -> None:
+    description = SampleProvider().fetch(name).description
+    assert description.source
+    assert description.licence
+    assert description.biases
+    assert not description.synthetic
+
+
+def test_each_index_states_what_its_level_includes() -> None:
+    assert {item.level_basis for item in SampleProvider().fetch("us-index").instruments} == {"price"}
+
+
+def test_known_splits_and_dividends_are_found() -> None:
+    batch = SampleProvider().fetch("us-ohlcv")
+    assert batch.adjustment_rule is not None
+    found = {}
+    for symbol, bars in batch.bars.groupby("symbol"):
+        actions = derive_actions(
+            bars["close"].to_numpy(), bars["adjusted_close"].to_numpy(), batch.adjustment_rule, str(symbol)
+        )
+        found[symbol] = [(f"{bars['session'].iloc[a.position]:%Y-%m-%d}", a.kind, a.value) for a in actions]
+    splits = {
+        symbol: [(day, value) for day, kind, value in rows if kind is ActionKind.SPLIT]
+        for symbol, rows in found.items()
+    }
+    assert splits == {
+        "AAPL": [("2000-06-21", 2.0), ("2005-02-28", 2.0)],
+        "FB": [],
+        "GOOG": [],
+        "IBM": [],
+        "MSFT": [("2003-02-18", 2.0)],
+    }
+    assert len(found["IBM"]) == 52
+    assert ("2004-11-15", ActionKind.DIVIDEND, 3.08) in found["MSFT"]
+    assert [value for _, kind, value in found["AAPL"] if kind is ActionKind.DIVIDEND] == [2.65, 2.65, 2.65]
+
+
+def test_an_unknown_dataset_or_symbol_is_named_with_near_matches() -> None:
+    with pytest.raises(NotFound, match="us-closed.*us-close"):
+        SampleProvider().fetch("us-closed")
+    with pytest.raises(NotFound, match="AAPPL.*AAPL"):
+        SampleProvider().fetch("us-ohlcv", ["AAPPL"])
