@@ -21,10 +21,11 @@ setup: ## make .venv from requirements.lock (PYTHON=... chooses the interpreter)
 demo: setup ## show the platform at work on sample data (ONCE=1 ends when everything has run once)
 	@$(BIN)/investlab demo $(if $(ONCE),--once)
 
-lab: setup ## open JupyterLab in notebooks/
+lab: setup ## open JupyterLab in notebooks/ (ARGS=... passes options on)
 	@INVESTLAB_HOME="$${INVESTLAB_HOME:-$(CURDIR)/var}" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab \
 		--ServerApp.root_dir="$(CURDIR)/notebooks" --LabApp.news_url= \
-		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
 check: setup ## format, lint, types, import contracts and the fast tests, in under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }

@@ -42,7 +42,7 @@ DRILLS = (
         name="fast-suite-in-random-order",
         command=(*PYTEST, "tests/unit", "-m", "not slow and not drill", "--randomly-seed={seed}"),
         rounds=100,
-        limit_seconds=300,
+        limit_seconds=900,
     ),
     Drill(
         name="faults-200-rounds",

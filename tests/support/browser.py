@@ -44,7 +44,9 @@ def chromium() -> str:
 
 
 @contextmanager
-def visit(*, width: int = 1200, height: int = 1000, theme: Literal["light", "dark"] = "light") -> Iterator[Visit]:
+def visit(
+    *, width: int = 1200, height: int = 1000, theme: Literal["light", "dark"] = "light", scripts: bool = True
+) -> Iterator[Visit]:
     """Open a browser page that reaches this machine only; console errors and outside requests are kept."""
     executable = chromium()
     with tempfile.TemporaryDirectory(prefix="investlab-browser-") as profile, sync_playwright() as playwright:
@@ -53,6 +55,7 @@ def visit(*, width: int = 1200, height: int = 1000, theme: Literal["light", "dar
             executable_path=executable,
             args=FLAGS,
             color_scheme=theme,
+            java_script_enabled=scripts,
             viewport={"width": width, "height": height},
         )
         try:

@@ -50,8 +50,12 @@ def postgres() -> Iterator[PostgresServer]:
     except Exception as error:  # noqa: BLE001 - whatever keeps it from starting here is the reason to skip
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL cannot start here: {type(error).__name__}: {error}")
+    running = PostgresServer(lambda name: server.get_uri(database=name))
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        running.execute(f"ALTER SYSTEM SET {setting} = off")  # no test cuts the power
+    running.execute("SELECT pg_reload_conf()")
     try:
-        yield PostgresServer(lambda name: server.get_uri(database=name))
+        yield running
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -115,9 +115,7 @@ def panels(draw: st.DrawFn, *, basis: str | None = None, complete: bool = False)
     actions = []
     if kinds:
         for session, symbol in draw(
-            st.lists(
-                st.tuples(st.integers(1, sessions - 1), st.sampled_from(symbols)), max_size=4, unique=True
-            )
+            st.lists(st.tuples(st.integers(1, sessions - 1), st.sampled_from(symbols)), max_size=4, unique=True)
         ):
             action = draw(st.sampled_from(kinds))
             values = [2.0, 3.0, 0.1, 1.5] if action == "split" else [0.25, 0.1]

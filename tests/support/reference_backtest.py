@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,11 @@ class Market:
                 return price
         before = self.known(session - 1, column)
         return None if before is None else before / self.splits.get((session, column), 1.0)
+
+    def split(self, target: float, session: int, column: int, terms: "Terms") -> float:
+        """Return a target quantity after the split of a session."""
+        target *= self.splits.get((session, column), 1.0)
+        return round_down(target) if terms.whole_shares else target
 
 
 def commission(value: float, costs: Costs) -> float:
@@ -127,119 +133,132 @@ def value_of(portfolio: Portfolio, market: Market, session: int) -> float:
     return total
 
 
-def reference_signals(
-    panel: PricePanel,
-    entries: np.ndarray,
-    exits: np.ndarray,
-    *,
-    costs: Costs,
-    execution: str,
-    initial_cash: float,
-    whole_shares: bool = False,
-) -> Reference:
+@dataclass(frozen=True)
+class Terms:
+    """The terms that both kinds of simulation share."""
+
+    costs: Costs
+    execution: str
+    initial_cash: float
+    whole_shares: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order to buy with all cash or to sell all."""
+
+    side: str
+    decided: int
+
+
+def decide(order: Order | None, in_position: bool, entry: bool, leave: bool, session: int) -> Order | None:
+    """Return the order that stands after a session's signals."""
+    if in_position and leave:
+        wanted = "sell"
+    elif not in_position and entry:
+        wanted = "buy"
+    elif entry or leave:
+        return None
+    else:
+        return order
+    return order if order is not None and order.side == wanted else Order(wanted, session)
+
+
+def try_to_fill(
+    order: Order | None, own: Portfolio, market: Market, session: int, column: int, terms: Terms
+) -> Order | None:
+    """Fill the order if its price exists; return the order if it does not."""
+    reference = market.fill_price(session, column)
+    if order is None or reference is None:
+        return order
+    at = (session, column, order.decided)
+    if order.side == "buy":
+        buy(own, math.inf, at, reference, terms.costs, terms.whole_shares)
+    else:
+        sell(own, own.held(column), at, reference, terms.costs)
+    return None
+
+
+def reference_signals(panel: PricePanel, entries: np.ndarray, exits: np.ndarray, **keywords: Any) -> Reference:
     """Trade each instrument with its own portfolio and add them up."""
-    market = Market(panel, execution)
-    nav, cash = np.zeros(market.sessions), np.zeros(market.sessions)
-    quantities = np.zeros(panel.shape)
-    fills = []
+    terms = Terms(**keywords)
+    market = Market(panel, terms.execution)
+    found = Reference(np.zeros(market.sessions), np.zeros(market.sessions), np.zeros(panel.shape), [])
     for column in range(market.columns):
-        own = Portfolio(initial_cash / market.columns)
-        order: str | None = None
-        decided = -1
-
-        def try_to_fill(session: int, column: int = column, own: Portfolio = own) -> None:
-            nonlocal order
-            reference = market.fill_price(session, column)
-            if order is None or reference is None:
-                return
-            if order == "buy":
-                buy(own, math.inf, (session, column, decided), reference, costs, whole_shares)
-            else:
-                sell(own, own.held(column), (session, column, decided), reference, costs)
-            order = None
-
+        own = Portfolio(terms.initial_cash / market.columns)
+        order: Order | None = None
         for session in range(market.sessions):
-            apply_actions(own, market, session, column, whole_shares)
-            if execution != "same_close":
-                try_to_fill(session)
-            before = order
+            apply_actions(own, market, session, column, terms.whole_shares)
+            if terms.execution != "same_close":
+                order = try_to_fill(order, own, market, session, column, terms)
             in_position = own.held(column) > 0
             entry, leave = bool(entries[session, column]), bool(exits[session, column])
-            if in_position and leave:
-                order = "sell"
-            elif in_position and entry:
-                order = None
-            elif not in_position and entry:
-                order = "buy"
-            elif not in_position and leave:
-                order = None
-            if order != before:
-                decided = session
-            if execution == "same_close":
-                try_to_fill(session)
-            nav[session] += own.cash + value_of(own, market, session)
-            cash[session] += own.cash
-            quantities[session, column] = own.held(column)
-        fills += own.fills
-    return Reference(nav, cash, quantities, sorted(fills, key=lambda fill: fill[0]))
+            order = decide(order, in_position, entry, leave, session)
+            if terms.execution == "same_close":
+                order = try_to_fill(order, own, market, session, column, terms)
+            found.nav[session] += own.cash + value_of(own, market, session)
+            found.cash[session] += own.cash
+            found.quantities[session, column] = own.held(column)
+        found.fills.extend(own.fills)
+    found.fills.sort(key=lambda fill: fill[0])
+    return found
 
 
-def reference_weights(
-    panel: PricePanel,
-    weights: np.ndarray,
-    *,
-    costs: Costs,
-    execution: str,
-    initial_cash: float,
-    whole_shares: bool = False,
-) -> Reference:
+def target_quantities(
+    weights: np.ndarray, portfolio: Portfolio, market: Market, session: int, terms: Terms
+) -> dict[int, float]:
+    """Return the quantities that the weights of a session mean at its last known prices."""
+    worth = portfolio.cash + value_of(portfolio, market, session)
+    targets = {}
+    for column in range(market.columns):
+        price, weight = market.known(session, column), float(weights[column])
+        targets[column] = 0.0
+        if weight > 0:
+            assert price is not None
+            target = weight * worth / price
+            targets[column] = round_down(target) if terms.whole_shares else target
+    return targets
+
+
+def move_to(
+    targets: dict[int, float], portfolio: Portfolio, market: Market, session: int, decided: int, terms: Terms
+) -> None:
+    """Sell by column, then buy ascending by value."""
+    purchases = []
+    for column in range(market.columns):
+        held, target = portfolio.held(column), targets[column]
+        reference = market.fill_price(session, column)
+        if reference is None or abs(target - held) <= 1e-9 * max(target, held):
+            continue
+        if target < held:
+            sell(portfolio, held - target, (session, column, decided), reference, terms.costs)
+        else:
+            purchases.append(((target - held) * reference, column, reference))
+    for _, column, reference in sorted(purchases):
+        wanted = targets[column] - portfolio.held(column)
+        buy(portfolio, wanted, (session, column, decided), reference, terms.costs, terms.whole_shares)
+
+
+def reference_weights(panel: PricePanel, weights: np.ndarray, **keywords: Any) -> Reference:
     """Trade all instruments with one portfolio."""
-    market = Market(panel, execution)
-    portfolio = Portfolio(initial_cash)
-    nav, cash = np.zeros(market.sessions), np.zeros(market.sessions)
-    quantities = np.zeros(panel.shape)
-    targets: dict[int, float] | None = None
-
-    def move_to_targets(session: int, decided: int) -> None:
-        assert targets is not None
-        purchases = []
-        for column in range(market.columns):
-            held, target = portfolio.held(column), targets[column]
-            reference = market.fill_price(session, column)
-            if reference is None or abs(target - held) <= 1e-9 * max(target, held):
-                continue
-            if target < held:
-                sell(portfolio, held - target, (session, column, decided), reference, costs)
-            else:
-                purchases.append(((target - held) * reference, column, reference))
-        for _, column, reference in sorted(purchases):
-            wanted = targets[column] - portfolio.held(column)
-            buy(portfolio, wanted, (session, column, decided), reference, costs, whole_shares)
-
+    terms = Terms(**keywords)
+    market = Market(panel, terms.execution)
+    portfolio = Portfolio(terms.initial_cash)
+    found = Reference(np.zeros(market.sessions), np.zeros(market.sessions), np.zeros(panel.shape), portfolio.fills)
+    pending: dict[int, float] | None = None
     for session in range(market.sessions):
         for column in range(market.columns):
-            apply_actions(portfolio, market, session, column, whole_shares)
-            if targets is not None:
-                targets[column] *= market.splits.get((session, column), 1.0)
-                targets[column] = round_down(targets[column]) if whole_shares else targets[column]
-        if targets is not None:
-            move_to_targets(session, session - 1)
-            targets = None
+            apply_actions(portfolio, market, session, column, terms.whole_shares)
+        if pending is not None:
+            pending = {column: market.split(target, session, column, terms) for column, target in pending.items()}
+            move_to(pending, portfolio, market, session, session - 1, terms)
+            pending = None
         if not np.isnan(weights[session]).all():
-            worth = portfolio.cash + value_of(portfolio, market, session)
-            targets = {}
-            for column in range(market.columns):
-                price, weight = market.known(session, column), float(weights[session, column])
-                targets[column] = 0.0
-                if weight > 0:
-                    assert price is not None
-                    targets[column] = weight * worth / price
-                    if whole_shares:
-                        targets[column] = round_down(targets[column])
-            if execution == "same_close":
-                move_to_targets(session, session)
-                targets = None
-        nav[session] = portfolio.cash + value_of(portfolio, market, session)
-        cash[session] = portfolio.cash
-        quantities[session] = [portfolio.held(column) for column in range(market.columns)]
-    return Reference(nav, cash, quantities, portfolio.fills)
+            pending = target_quantities(weights[session], portfolio, market, session, terms)
+            if terms.execution == "same_close":
+                move_to(pending, portfolio, market, session, session, terms)
+                pending = None
+        found.nav[session] = portfolio.cash + value_of(portfolio, market, session)
+        found.cash[session] = portfolio.cash
+        found.quantities[session] = [portfolio.held(column) for column in range(market.columns)]
+    return found

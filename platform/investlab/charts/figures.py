@@ -1,5 +1,7 @@
 """Pure functions from values to HoloViews figures."""
 
+from typing import Any
+
 import holoviews as hv
 import holoviews.plotting.bokeh  # registers the drawing backend; it shows and injects nothing
 import numpy as np
@@ -22,7 +24,7 @@ def equity_chart(nav: pd.Series, benchmark: pd.Series | None = None, *, currency
     The y-axis is logarithmic, and says so, when the largest value is more than eight times the smallest.
     """
     frame = pd.DataFrame({"session": nav.index, "nav": nav.to_numpy(dtype=np.float64)})
-    rows = [("Session", "@session{%F}"), ("Strategy", f"{currency} @nav{{0,0}}")]
+    rows = [("Strategy", f"{currency} @nav{{0,0}}")]
     if benchmark is not None:
         frame["benchmark"] = benchmark.reindex(nav.index).to_numpy(dtype=np.float64)
         rows.append((BENCHMARK, f"{currency} @benchmark{{0,0}}"))
@@ -31,10 +33,7 @@ def equity_chart(nav: pd.Series, benchmark: pd.Series | None = None, *, currency
     curve = hv.Curve(frame, "session", list(frame.columns[1:]), label="Strategy").opts(
         color=style.BLUE,
         line_width=1.8,
-        tools=["hover"],
-        hover_tooltips=style.tooltip(*rows),
-        hover_formatters=style.SESSION_FORMATTER,
-        hover_mode="vline",
+        **_session_hover(*rows),
     )
     layers = [curve]
     if benchmark is not None:
@@ -44,8 +43,8 @@ def equity_chart(nav: pd.Series, benchmark: pd.Series | None = None, *, currency
     return hv.Overlay(layers).opts(
         **style.frame_options(
             style.EQUITY_HEIGHT,
+            f"NAV, {currency}{LOG_SCALE if logarithmic else ''}",
             logy=logarithmic,
-            title=f"NAV, {currency}{LOG_SCALE if logarithmic else ''}",
             hooks=[style.finish, style.first_line_first],
             yticks=style.log_steps(values) if logarithmic else 6,
             yformatter=style.numeral("0,0"),
@@ -65,16 +64,13 @@ def underwater_chart(drawdown: pd.Series) -> hv.Overlay:
     line = hv.Curve(frame, "session", "drawdown").opts(
         color=style.VERMILION,
         line_width=1.1,
-        tools=["hover"],
-        hover_tooltips=style.tooltip(("Session", "@session{%F}"), ("Drawdown", "@drawdown{0.0%}")),
-        hover_formatters=style.SESSION_FORMATTER,
-        hover_mode="vline",
+        **_session_hover(("Drawdown", "@drawdown{0.0%}")),
     )
     lowest = float(np.nanmin(frame["drawdown"].to_numpy(), initial=0.0))
     return hv.Overlay([area, line]).opts(
         **style.frame_options(
             style.UNDERWATER_HEIGHT,
-            title="Drawdown",
+            "Drawdown",
             yformatter=style.numeral("0%" if lowest < -0.04 else "0.0%"),
             xformatter=style.dates(),
             show_legend=False,
@@ -94,22 +90,22 @@ def performance_chart(
 
 
 def price_chart(panel: PricePanel) -> hv.Overlay:
-    """Return closing prices scaled to 100 at each instrument's first price.
+    """Return prices (closes where there are any) scaled to 100 at each instrument's first one.
 
     Up to eight instruments are drawn one by one; of more, the median and the range from the 10th to the 90th
     percentile. Long panels show every n-th session, see `price_chart_step`.
     """
     step = price_chart_step(panel)
-    close = panel.frame("close")
-    scaled = (100 * close / close.bfill().iloc[0]).iloc[::step]
+    prices = panel.frame(main_field(panel))
+    scaled = (100 * prices / prices.bfill().iloc[0]).iloc[::step]
     scaled.columns.name = None
     layers = _lines(scaled) if len(panel.listing) <= MAX_LINES else _range(scaled)
     logarithmic = _spans_decades(scaled.to_numpy())
     return hv.Overlay(layers).opts(
         **style.frame_options(
             PRICE_HEIGHT,
+            f"{field_name(panel)}, first price = 100{LOG_SCALE if logarithmic else ''}",
             logy=logarithmic,
-            title=f"Closing prices, first price = 100{LOG_SCALE if logarithmic else ''}",
             yticks=style.log_steps(scaled.to_numpy()) if logarithmic else 5,
             yformatter=style.numeral("0,0"),
             xformatter=style.dates(),
@@ -121,18 +117,31 @@ def price_chart(panel: PricePanel) -> hv.Overlay:
     )
 
 
+def main_field(panel: PricePanel) -> str:
+    """Return the field that stands for the panel: its closes, else the first it has."""
+    return "close" if "close" in panel.fields else next(iter(panel.fields))
+
+
+def field_name(panel: PricePanel) -> str:
+    """Return the main field as a chart's title names it, such as `Close`."""
+    return main_field(panel).replace("_", " ").capitalize()
+
+
 def price_chart_step(panel: PricePanel) -> int:
     """Return n where the price chart shows every n-th session, 1 when it shows all."""
     return -(-panel.shape[0] // MAX_POINTS)
 
 
 def _lines(scaled: pd.DataFrame) -> list[hv.Element]:
+    levels = {f"level_{number}": scaled.iloc[:, number].to_numpy(np.float32) for number in range(scaled.shape[1])}
+    frame = pd.DataFrame({"session": scaled.index, **levels})
+    rows = [(symbol, f"@{level}{{0,0}}") for symbol, level in zip(scaled.columns, levels, strict=True)]
     lines = []
-    for number, symbol in enumerate(scaled.columns):
-        frame = pd.DataFrame({"session": scaled.index, "level": scaled.iloc[:, number].to_numpy(dtype=np.float32)})
-        lines.append(
-            hv.Curve(frame, "session", "level", label=symbol).opts(color=style.SERIES_COLOURS[number], line_width=1.3)
-        )
+    for number, (symbol, level) in enumerate(zip(scaled.columns, levels, strict=True)):
+        carried = list(levels) if number == 0 else [level]
+        line = hv.Curve(frame, "session", carried, label=symbol)
+        lines.append(line.opts(color=style.SERIES_COLOURS[number], line_width=1.3))
+    lines[0] = lines[0].opts(**_session_hover(*rows))
     return lines
 
 
@@ -145,14 +154,18 @@ def _range(scaled: pd.DataFrame) -> list[hv.Element]:
     line = hv.Curve(frame, "session", ["median", "low", "high"], label="Median").opts(
         color=style.BLUE,
         line_width=1.6,
-        tools=["hover"],
-        hover_tooltips=style.tooltip(
-            ("Session", "@session{%F}"), ("90th", "@high{0,0}"), ("Median", "@median{0,0}"), ("10th", "@low{0,0}")
-        ),
-        hover_formatters=style.SESSION_FORMATTER,
-        hover_mode="vline",
+        **_session_hover(("90th percentile", "@high{0,0}"), ("Median", "@median{0,0}"), ("10th", "@low{0,0}")),
     )
     return [band, line]
+
+
+def _session_hover(*rows: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "tools": ["hover"],
+        "hover_tooltips": style.tooltip(("Session", "@session{%F}"), *rows),
+        "hover_formatters": style.SESSION_FORMATTER,
+        "hover_mode": "vline",
+    }
 
 
 def _spans_decades(values: np.ndarray) -> bool:

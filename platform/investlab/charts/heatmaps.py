@@ -1,6 +1,7 @@
 """Charts of a sweep: one metric over one or two parameters, light however many trials there are."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import holoviews as hv
@@ -8,34 +9,62 @@ import holoviews.plotting.bokeh  # registers the drawing backend; it shows and i
 import numpy as np
 import pandas as pd
 from bokeh.palettes import interp_palette
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from investlab.charts import style
 
 MAX_TICKS = 9
 HEIGHT = 380
 COLOURS = 255
+PLACE = ["column", "row"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """The values of a parameter as places on an axis: numbers in increasing order, all else as first met.
+
+    `places` has one entry for each trial, `labels` one for each place; `numbers` is None when the values are none.
+    """
+
+    places: np.ndarray
+    labels: list[str]
+    numbers: np.ndarray | None
+
+    @classmethod
+    def of(cls, values: pd.Series) -> "Steps":
+        """Return the steps of a table's column."""
+        if is_numeric_dtype(values) and not is_bool_dtype(values):
+            numbers, places = np.unique(values.to_numpy(dtype=np.float64), return_inverse=True)
+            return cls(places, [f"{value:,.10g}" for value in numbers], numbers)
+        places, words = pd.factorize(values.astype(str))
+        return cls(places, [str(word) for word in words], None)
+
+    def ticks(self) -> list[tuple[int, str]]:
+        """Return evenly chosen places with their labels, few enough to read."""
+        stride = max(1, -(-len(self.labels) // MAX_TICKS))
+        return [(place, self.labels[place]) for place in range(0, len(self.labels), stride)]
 
 
 def sweep_heatmap(table: pd.DataFrame, x: str, y: str, metric: str, *, label: str = "") -> hv.Overlay:
     """Return `metric` over the parameters `x` and `y` as one image, its best (highest) cell marked.
 
-    Each value of a parameter gets cells of equal size, in increasing order. Where several trials share a cell their
-    median is drawn. Colours are centred on zero when the metric takes both signs; cells without a trial stay empty.
+    Each value of a parameter gets cells of equal size. Where several trials share a cell their median is drawn. Colours
+    are centred on zero when the metric takes both signs; cells without a trial stay empty.
     """
-    cells = table.pivot_table(index=y, columns=x, values=metric, aggfunc="median").sort_index().sort_index(axis=1)
-    values = cells.to_numpy(dtype=np.float64)
+    across, up = Steps.of(table[x]), Steps.of(table[y])
+    values = np.full((len(up.labels), len(across.labels)), np.nan)
+    medians = table.groupby([up.places, across.places])[metric].median()
+    values[medians.index.get_level_values(0), medians.index.get_level_values(1)] = medians.to_numpy()
     name = label or metric
-    layers, vdims, rows = [values], [hv.Dimension("cell", label=name)], [(name, "@image{0.00}")]
-    for parameter, steps, shape, column in ((x, cells.columns, (1, -1), "across"), (y, cells.index, (-1, 1), "up")):
-        if is_numeric_dtype(steps):
-            line = steps.to_numpy(dtype=np.float64).reshape(shape)
-            layers.append(np.broadcast_to(line, values.shape))
-            vdims.append(hv.Dimension(column, label=f"{column} "))
-            rows.append((parameter, f"@{column}{{0,0.[0000]}}"))
+    layers, dimensions, rows = [values], ["cell"], [(name, "@image{0.00}")]
+    for parameter, steps, shape, dimension in ((x, across, (1, -1), "across"), (y, up, (-1, 1), "up")):
+        if steps.numbers is not None:
+            layers.append(np.broadcast_to(steps.numbers.reshape(shape), values.shape))
+            dimensions.append(dimension)
+            rows.append((parameter, f"@{dimension}{{0,0.[0000]}}"))
     height, width = values.shape
     stack = np.flipud(np.dstack(layers).astype(np.float32))
-    image = hv.Image(stack, ["column", "row"], vdims, bounds=(-0.5, -0.5, width - 0.5, height - 0.5)).opts(
+    image = hv.Image(stack, PLACE, dimensions, bounds=(-0.5, -0.5, width - 0.5, height - 0.5)).opts(
         cmap=_palette(values),
         clim=_limits(values),
         clipping_colors={"NaN": (0, 0, 0, 0)},
@@ -46,18 +75,15 @@ def sweep_heatmap(table: pd.DataFrame, x: str, y: str, metric: str, *, label: st
         hover_tooltips=style.tooltip(*rows),
     )
     best = np.argwhere(values == np.nanmax(values, initial=-np.inf))[:1, ::-1]
-    marks = [
-        hv.Points(best, ["column", "row"]).opts(marker="circle", size=size, color=None, line_color=colour, line_width=2)
-        for size, colour in ((15, "#FFFFFF"), (11, "#18191D"))
-    ]
+    marks = [_ring(best, PLACE, size, colour) for size, colour in ((15, "#FFFFFF"), (11, "#18191D"))]
     return hv.Overlay([image, *marks]).opts(
         **style.frame_options(
             HEIGHT,
-            title=f"{name} over {x} and {y}",
+            f"{name} over {x} and {y}",
             xlabel=x,
             ylabel=y,
-            xticks=_ticks(cells.columns),
-            yticks=_ticks(cells.index),
+            xticks=across.ticks(),
+            yticks=up.ticks(),
             padding=0.0,
         )
     )
@@ -65,33 +91,34 @@ def sweep_heatmap(table: pd.DataFrame, x: str, y: str, metric: str, *, label: st
 
 def sweep_line(table: pd.DataFrame, x: str, metric: str, *, label: str = "") -> hv.Overlay:
     """Return `metric` over the parameter `x` as a line with its trials as dots, the best (highest) one marked."""
-    line = table.groupby(x)[metric].median().sort_index()
-    name = label or metric
-    frame = pd.DataFrame({"place": np.arange(len(line)), "value": line.to_numpy(dtype=np.float64)})
-    best = frame.nlargest(1, "value")
+    steps = Steps.of(table[x])
+    line = table.groupby(steps.places)[metric].median()
+    frame = pd.DataFrame({"column": line.index, "value": line.to_numpy(dtype=np.float64)})
+    axes = ["column", "value"]
     return hv.Overlay(
         [
-            hv.Curve(frame, "place", "value").opts(color=style.BLUE, line_width=1.4),
-            hv.Points(frame, ["place", "value"]).opts(color=style.BLUE, size=5),
-            hv.Points(best, ["place", "value"]).opts(
-                marker="circle", size=13, color=None, line_color=style.VERMILION, line_width=2
-            ),
+            hv.Curve(frame, "column", "value").opts(color=style.BLUE, line_width=1.4),
+            hv.Points(frame, axes).opts(color=style.BLUE, size=5),
+            _ring(frame.nlargest(1, "value"), axes, 13, style.VERMILION),
         ]
     ).opts(
         **style.frame_options(
             style.EQUITY_HEIGHT,
-            title=f"{name} over {x}",
+            f"{label or metric} over {x}",
             xlabel=x,
-            xticks=_ticks(line.index),
+            xticks=steps.ticks(),
             yformatter=style.numeral("0.00"),
+            show_grid=True,
+            padding=0.1,
         )
     )
 
 
 def sweep_chart(table: pd.DataFrame, parameters: Sequence[str], metric: str, *, label: str = "") -> hv.Overlay:
     """Return the heat map over the two parameters with most values, or a line when only one was varied."""
-    varied = sorted(parameters, key=lambda name: -table[name].nunique())
-    if len(varied) > 1 and table[varied[1]].nunique() > 1:
+    breadth = {name: len(Steps.of(table[name]).labels) for name in parameters}
+    varied = sorted(parameters, key=lambda name: -breadth[name])
+    if len(varied) > 1 and breadth[varied[1]] > 1:
         x, y = sorted(varied[:2], key=list(parameters).index)
         return sweep_heatmap(table, x, y, metric, label=label)
     return sweep_line(table, varied[0], metric, label=label)
@@ -132,9 +159,5 @@ def _colour_bar() -> dict[str, Any]:
     }
 
 
-def _ticks(steps: pd.Index) -> list[tuple[int, str]]:
-    stride = max(1, -(-len(steps) // MAX_TICKS))
-    return [
-        (place, f"{steps[place]:g}" if is_numeric_dtype(steps) else str(steps[place]))
-        for place in range(0, len(steps), stride)
-    ]
+def _ring(places: Any, axes: list[str], size: int, colour: str) -> hv.Points:
+    return hv.Points(places, axes).opts(marker="circle", size=size, color=None, line_color=colour, line_width=2)

@@ -5,7 +5,7 @@ import numpy as np
 
 from investlab.charts import facts
 from investlab.charts.embed import card, chart, show_in_jupyter
-from investlab.charts.figures import MAX_LINES, price_chart, price_chart_step
+from investlab.charts.figures import MAX_LINES, field_name, main_field, price_chart, price_chart_step
 from investlab.charts.markup import Html, join, table
 from investlab.charts.pages import page
 from investlab.charts.units import count, listed, moment, number
@@ -52,7 +52,7 @@ def _body(panel: PricePanel) -> Html:
     source = panel.source
     return join(
         (
-            chart("Closing prices scaled to 100 at each instrument's first price"),
+            chart(f"{field_name(panel)} by session, scaled to 100 at each instrument's first price"),
             facts.facts(
                 [
                     ("As of", moment(source.as_of) if source.as_of else "Latest known"),
@@ -80,9 +80,9 @@ def _symbols(panel: PricePanel) -> str:
 
 
 def _missing(panel: PricePanel) -> str:
-    gaps = int(np.isnan(panel.fields["close"]).sum())
+    gaps = int(np.isnan(panel.values(main_field(panel))).sum())
     cells = panel.shape[0] * panel.shape[1]
-    return f"{gaps:,} of {cells:,} closing prices ({number(100 * gaps / cells, 2)}%)" if gaps else "None"
+    return f"{gaps:,} of {cells:,} values of {main_field(panel)} ({number(100 * gaps / cells, 2)}%)" if gaps else "None"
 
 
 def _chart_notes(panel: PricePanel) -> list[str]:
@@ -95,14 +95,14 @@ def _chart_notes(panel: PricePanel) -> list[str]:
 
 
 def _instruments(panel: PricePanel) -> Html:
-    close = panel.fields["close"]
+    prices = panel.values(main_field(panel))
     rows = []
     for column, instrument in enumerate(panel.listing):
-        known = np.flatnonzero(~np.isnan(close[:, column]))
+        known = np.flatnonzero(~np.isnan(prices[:, column]))
         ends = [str(panel.sessions[place]) for place in (known[0], known[-1])] if known.size else ["–", "–"]
-        last = number(float(close[known[-1], column])) if known.size else "–"
+        last = number(float(prices[known[-1], column])) if known.size else "–"
         rows.append(
-            [instrument.symbol, instrument.name, instrument.currency, *ends, f"{len(close) - known.size:,}", last]
+            [instrument.symbol, instrument.name, instrument.currency, *ends, f"{len(prices) - known.size:,}", last]
         )
     return table(
         ["Symbol", "Name", "Currency", "First price", "Last price on", "Missing", "Last price"], rows, "Instruments"

@@ -101,15 +101,16 @@ def log_steps(values: np.ndarray) -> list[float]:
 def tooltip(*rows: tuple[str, str]) -> str:
     """Return hover text of (label, Bokeh field) rows with aligned numerals, readable on its own white ground."""
     cells = "".join(
-        f'<tr><td style="{TOOLTIP_LABEL}">{escape(label)}</td><td style="{TOOLTIP_VALUE}">{field}</td></tr>'
+        f'<tr><td style="{TOOLTIP_LABEL}">{escape(label)}</td><td style="{TOOLTIP_VALUE}">{escape(field)}</td></tr>'
         for label, field in rows
     )
     return f'<table style="font:12px {FONT};font-variant-numeric:tabular-nums">{cells}</table>'
 
 
-def frame_options(height: int, **options: Any) -> dict[str, Any]:
-    """Return HoloViews plot options of one full-width chart."""
+def frame_options(height: int, title: str, **options: Any) -> dict[str, Any]:
+    """Return HoloViews plot options of one full-width chart; the title is text, not a format."""
     return {
+        "title": title.replace("{", "{{").replace("}", "}}"),
         "responsive": True,
         "height": height,
         "hooks": [finish],

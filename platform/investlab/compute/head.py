@@ -3,7 +3,7 @@
 A head lives in a child process that ends as soon as the pipe to its parent closes, so it cannot outlive the work it
 was started for. It listens on loopback only, demands a token that travels in environment variables alone, and keeps
 its files in a temporary folder that is removed with it. Autoscaler, log monitor and dashboard are left out: they cost
-half of the start.
+two thirds of the start.
 """
 
 import json
@@ -17,7 +17,8 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any, Self, cast
 
 import ray
 from ray import _raylet
-from ray._private import ray_constants, worker
+from ray._private import ray_constants, services, worker
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 from ray.exceptions import RayError
@@ -64,8 +65,7 @@ class RayHead:
 def start_head(settings: Settings, environment: Mapping[str, str] | None = None) -> RayHead:
     """Start a Ray head with `settings.ray_workers` workers and return it when it answers (about ten seconds).
 
-    `environment` is what its workers see, by default that of this process. Ray gives up when its processes need more
-    than half a minute, as on a busy machine; then the start is tried once more.
+    `environment` is what its workers see, by default that of this process.
 
     Raises:
         ExecutionFailed: The head did not start; the sentence holds the last line of its log.
@@ -73,23 +73,16 @@ def start_head(settings: Settings, environment: Mapping[str, str] | None = None)
     base = dict(os.environ if environment is None else environment)
     access = _access(base.get("RAY_AUTH_TOKEN") or secrets.token_hex(32))
     started = {"NUMBA_NUM_THREADS": "1", **base, **access, "PYTHONPATH": _python_path(base)}
-    try:
-        return _started(settings.ray_workers, started, access)
-    except ExecutionFailed:
-        return _started(settings.ray_workers, started, access)
-
-
-def _started(workers: int, environment: Mapping[str, str], access: Mapping[str, str]) -> RayHead:
     folder = Path(tempfile.mkdtemp(prefix="il-", dir=_short_temp_dir()))
     log = folder / "head.log"
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "investlab.compute", str(folder / "r"), str(workers)],
+            [sys.executable, "-m", "investlab.compute", str(folder / "r"), str(settings.ray_workers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
-            env=environment,
+            env=started,
             start_new_session=True,
         )
     try:
@@ -205,10 +198,20 @@ def _connect(address: str) -> None:
             signal.signal(signal.SIGTERM, handler)
 
 
+class _BareNode(Node):  # type: ignore[misc]
+    """A head without the dashboard's server."""
+
+    def start_api_server(self, **_options: object) -> None:
+        """Start nothing."""
+        self._webui_url = ""
+
+
 def serve_head(folder: str, workers: int) -> None:
     """Run a head in this process until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    node = Node(
+    patient: Any = services  # Ray gives its own processes half a minute, too little on a busy machine
+    patient.get_node = _patiently(services.get_node)
+    node = _BareNode(
         RayParams(
             node_ip_address="127.0.0.1",
             dashboard_host="127.0.0.1",
@@ -224,6 +227,20 @@ def serve_head(folder: str, workers: int) -> None:
     sys.stdout.flush()
     sys.stdin.read()
     node.kill_all_processes(check_alive=False, allow_graceful=True)
+
+
+def _patiently(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    def wait(*arguments: Any) -> Any:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    return wait
 
 
 def one_line(error: BaseException) -> str:

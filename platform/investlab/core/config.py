@@ -21,6 +21,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     home: Path = Field(Path("var"), description="Folder that holds everything investlab writes.")
+    notebooks: Path = Field(Path("notebooks"), description="Folder of the notebooks; its pipelines/ holds the pipelines.")
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the database; default is SQLite in the home folder."
     )
@@ -41,6 +42,11 @@ class Settings(BaseModel):
     def home_path(self) -> Path:
         """Return the home folder as an absolute path."""
         return self.home.expanduser().absolute()
+
+    @property
+    def pipelines_path(self) -> Path:
+        """Return the folder of the pipeline files as an absolute path."""
+        return self.notebooks.expanduser().absolute() / "pipelines"
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -1,5 +1,6 @@
 """What the database's exceptions mean: each becomes one of the platform's errors, none names a password."""
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ _FULL_SQLSTATES = {"53100", "53200"}
 _READ_ONLY_SQLSTATES = {"25006"}
 _FAULT_SQLSTATES = {"58000", "58030"}
 _NO_TABLE_SQLSTATES = {"42P01", "42703", "3D000"}
+
+logger = logging.getLogger(__name__)
 
 _DUPLICATE = (Conflict, "A record with the same identity already exists.", "Read it, or choose another id.")
 _REFUSED = (InvalidInput, "The database refuses a value.", "Check the record's fields.")
@@ -146,6 +149,7 @@ def _postgres_cause(state: str) -> str:
 
 def _error(cause: str, error: SQLAlchemyError) -> InvestlabError:
     if cause not in _ERRORS:
+        logger.error("unexpected database error", exc_info=error)
         return InvestlabError(
             f"The database could not do what was asked ({type(error).__name__}).", remedy="The log says more."
         )

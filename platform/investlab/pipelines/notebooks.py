@@ -1,14 +1,16 @@
 """Notebooks as files: found only inside their folder, hashed by what they say rather than by their outputs."""
 
-import json
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, cast
 
 import nbformat
 from nbformat import NotebookNode
 
 from investlab.core.errors import InvalidInput, NotFound
 from investlab.core.hashing import hash_file, hash_json
+
+_NBFORMAT: Any = nbformat  # its functions have no type hints
 
 
 def require_plain(name: str) -> None:
@@ -46,7 +48,9 @@ def find_notebook(folder: Path, name: str) -> Path:
         raise NotFound.named("notebook", name, known)
     resolved = path.resolve()
     if not resolved.is_relative_to(folder.resolve()):
-        raise InvalidInput(f"The notebook path {name!r} leads out of {folder.name}.", remedy="Copy the notebook into it.")
+        raise InvalidInput(
+            f"The notebook path {name!r} leads out of {folder.name}.", remedy="Copy the notebook into it."
+        )
     return resolved
 
 
@@ -57,17 +61,19 @@ def read_notebook(path: Path) -> NotebookNode:
         InvalidInput: The file is no notebook.
     """
     try:
-        notebook: NotebookNode = nbformat.read(path, as_version=nbformat.NO_CONVERT)
-        return nbformat.convert(notebook, nbformat.current_nbformat)
-    except (ValueError, KeyError, AttributeError, json.JSONDecodeError, nbformat.ValidationError) as error:
+        return cast("NotebookNode", _NBFORMAT.read(path, as_version=nbformat.current_nbformat))
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise InvalidInput(f"{path.name} is no notebook: {' '.join(str(error).split())[:200]}.") from error
+
+
+def write_notebook(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook."""
+    _NBFORMAT.write(notebook, path)
 
 
 def notebook_hash(notebook: NotebookNode) -> str:
     """Return the hash of a notebook's cells: kind, source and tags, not outputs or counts."""
-    return hash_json(
-        [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))] for cell in notebook.cells]
-    )
+    return hash_json([[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))] for cell in notebook.cells])
 
 
 def modules_hash(folder: Path) -> str:

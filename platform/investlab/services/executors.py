@@ -1,13 +1,38 @@
 """Choosing where work runs: in this process or on Ray, which is loaded only when it is chosen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import cast
+from typing import Protocol, Self, cast
 
 from investlab.core.config import ExecutorChoice, Settings
 from investlab.core.errors import InvalidInput
 from investlab.core.executor import Executor, SerialExecutor
 from investlab.core.extensions import EXECUTORS, load_extension
+
+class RayHead(Protocol):
+    """A running Ray head; `env` lets another process attach to it."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The variables that hold its address and token."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class RayDoor(Protocol):
+    """The module `investlab.compute`, as the rest of the package sees it."""
+
+    def ray_executor(self, settings: Settings, reason: str = "") -> AbstractContextManager[Executor]:
+        """Give an executor on Ray."""
+        ...
+
+    def start_head(self, settings: Settings, environment: Mapping[str, str] | None = None) -> RayHead:
+        """Start a Ray head."""
+        ...
+
 
 WORTH_STARTING_SECONDS = 5.0
 CHOICES = ("auto", "serial", "ray")
@@ -41,6 +66,18 @@ def choose_executor(
     return _ray(settings, reason)
 
 
+def start_ray_head(settings: Settings, environment: Mapping[str, str]) -> RayHead:
+    """Start a Ray head whose workers see the given environment.
+
+    Raises:
+        ExecutionFailed: It did not start.
+    """
+    return _door().start_head(settings, environment)
+
+
 def _ray(settings: Settings, reason: str) -> AbstractContextManager[Executor]:
-    opening = cast("Callable[[Settings, str], AbstractContextManager[Executor]]", load_extension(EXECUTORS, "ray"))
-    return opening(settings, reason)
+    return _door().ray_executor(settings, reason)
+
+
+def _door() -> RayDoor:
+    return cast("RayDoor", load_extension(EXECUTORS, "ray"))

@@ -12,6 +12,7 @@ from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy, StrategyDescription, describe_strategy
 from investlab.backtest.sweep import estimate_seconds, sweep
 from investlab.backtest.sweep_result import SweepResult
+from investlab.backtest.terms import agree_terms
 from investlab.core.errors import Conflict, InvestlabError
 from investlab.core.executor import Progress
 from investlab.core.hashing import hash_json
@@ -156,6 +157,8 @@ def _plan(
     grid: Mapping[str, Sequence[Any]] | None,
 ) -> _Planned:
     panel = request.panel
+    whole_shares = isinstance(request, BacktestRequest) and request.whole_shares
+    agree_terms(panel, request.costs, request.execution, request.initial_cash, whole_shares)
     spec = BacktestSpec(
         panel=request_of(panel),
         strategy=described.name,
@@ -164,7 +167,7 @@ def _plan(
         execution=request.execution,
         costs=request.costs.to_spec(),
         initial_cash=request.initial_cash,
-        whole_shares=isinstance(request, BacktestRequest) and request.whole_shares,
+        whole_shares=whole_shares,
     )
     identity = identity_of(strategy)
     code = hash_json([code_identity(), identity.hash])

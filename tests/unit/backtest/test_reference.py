@@ -1,13 +1,18 @@
 """The compiled kernels agree with the slow, obvious backtest on whatever hypothesis draws."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from investlab.backtest.costs import Costs
 from investlab.backtest.engine import simulate_signals, simulate_weights
 from investlab.backtest.result import BacktestResult
-from tests.support.panels import costs, examples, panels, signals_for, weights_for
+from investlab.market.panel import PricePanel
+from tests.support.panels import costs, examples, panels, random_panel, signals_for, weights_for
 from tests.support.reference_backtest import Reference, reference_signals, reference_weights
 
 EXECUTIONS = st.sampled_from(["next_open", "next_close", "same_close"])
@@ -34,39 +39,47 @@ def assert_same(result: BacktestResult, expected: Reference) -> None:
     np.testing.assert_allclose(found, np.array(expected.fills).reshape(-1, 7), rtol=1e-10, atol=1e-12)
 
 
-@given(st.data())
-@examples(300)
-def test_signals_agree_with_the_obvious_backtest(data: st.DataObject) -> None:
-    panel = data.draw(panels())
-    entries, exits = data.draw(signals_for(panel))
-    terms = {
+def draw_terms(data: st.DataObject, panel: PricePanel) -> dict[str, Any]:
+    return {
         "costs": data.draw(costs()),
         "execution": data.draw(EXECUTIONS),
         "initial_cash": data.draw(CASH),
         "whole_shares": panel.basis == "raw" and data.draw(st.booleans()),
     }
-    assert_same(simulate_signals(panel, entries, exits, **terms), reference_signals(panel, entries, exits, **terms))
 
 
-@given(st.data())
-@examples(300)
-def test_weights_agree_with_the_obvious_backtest(data: st.DataObject) -> None:
+def check_signals(data: st.DataObject) -> None:
     panel = data.draw(panels())
-    weights = data.draw(weights_for(panel))
-    terms = {
-        "costs": data.draw(costs()),
-        "execution": data.draw(EXECUTIONS),
-        "initial_cash": data.draw(CASH),
-        "whole_shares": panel.basis == "raw" and data.draw(st.booleans()),
-    }
+    signals, terms = data.draw(signals_for(panel)), draw_terms(data, panel)
+    assert_same(simulate_signals(panel, *signals, **terms), reference_signals(panel, *signals, **terms))
+
+
+def check_weights(data: st.DataObject) -> None:
+    panel = data.draw(panels())
+    weights, terms = data.draw(weights_for(panel)), draw_terms(data, panel)
     assert_same(simulate_weights(panel, weights, **terms), reference_weights(panel, weights, **terms))
+
+
+@given(st.data())
+@examples(80)
+def test_signals_agree_with_the_obvious_backtest(data: st.DataObject) -> None:
+    check_signals(data)
+
+
+@given(st.data())
+@examples(80)
+def test_weights_agree_with_the_obvious_backtest(data: st.DataObject) -> None:
+    check_weights(data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", [check_signals, check_weights])
+def test_many_draws_agree_with_the_obvious_backtest(check: Callable[[st.DataObject], None]) -> None:
+    given(st.data())(examples(1_500)(check))()
 
 
 @pytest.mark.parametrize("whole_shares", [False, True])
 def test_a_long_history_agrees_with_the_obvious_backtest(whole_shares: bool) -> None:
-    from investlab.backtest.costs import Costs
-    from tests.support.panels import random_panel
-
     panel = random_panel(7, sessions=120, instruments=4, missing=0.05, actions=12)
     rng = np.random.default_rng(1)
     entries, exits = rng.random(panel.shape) < 0.2, rng.random(panel.shape) < 0.2

@@ -20,7 +20,14 @@ def test_the_driver_is_ours(given: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "nonsense", "mysql://u:s3cret@h/d", "sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"],
+    [
+        "",
+        "nonsense",
+        "mysql://u:s3cret@h/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?mode=memory&uri=true",
+    ],
 )
 def test_other_urls_are_refused_without_telling_them(given: str) -> None:
     with pytest.raises(InvalidSettings) as raised:

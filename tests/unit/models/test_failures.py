@@ -27,7 +27,7 @@ from investlab.core.errors import (
 )
 from investlab.models.failures import is_contention, meaning, translated
 
-SECRET = "s3cret"  # noqa: S105 - what must not appear
+SECRET = "s3cret"
 
 
 def _sqlite(name: str, message: str = SECRET) -> DBAPIError:

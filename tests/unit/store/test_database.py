@@ -79,9 +79,9 @@ def test_a_busy_database_is_tried_six_times_with_growing_jittered_pauses(file: P
 
 def test_the_whole_unit_runs_once_the_other_writer_is_done(file: Path) -> None:
     holder = sqlite3.connect(file, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    database = Database(f"sqlite:///{file}", sleep=lambda _: holder.rollback() if holder.in_transaction else None)
+    database = Database(f"sqlite:///{file}", sleep=lambda _: holder.rollback())
     _set_busy_timeout(database, 0)
+    holder.execute("BEGIN IMMEDIATE")
     database.write(_enqueue)
     holder.close()
     assert _count(database) == 1

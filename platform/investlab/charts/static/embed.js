@@ -39,6 +39,7 @@ async function draw(script, item, version, library) {
     }
   }
 
+  note.hidden = true;
   try {
     window.investlabBokeh ??= {};
     if (!bokeh()) await (window.investlabBokeh[version] ??= load());
@@ -51,6 +52,7 @@ async function draw(script, item, version, library) {
     note.remove();
     card.dataset.drawn = "true";
   } catch (error) {
+    note.hidden = false;
     note.textContent = `The chart could not be drawn: ${error}`;
     console.error(error);
   }

@@ -216,8 +216,8 @@ def _summaries() -> Select[Any]:
 
     A run that has added none yet shows what was counted when it is read.
     """
-    own = select(rows.BacktestTrials.id).where(rows.BacktestTrials.run_id == rows.BacktestRun.id).scalar_subquery()
-    counted = aliased(rows.BacktestTrials)
+    added, counted = aliased(rows.BacktestTrials), aliased(rows.BacktestTrials)
+    own = select(added.id).where(added.run_id == rows.BacktestRun.id).correlate(rows.BacktestRun).scalar_subquery()
     cumulative = (
         select(func.coalesce(func.sum(counted.trials), 0))
         .where(
@@ -226,6 +226,7 @@ def _summaries() -> Select[Any]:
             counted.dataset_id == rows.Dataset.id,
             counted.id <= func.coalesce(own, counted.id),
         )
+        .correlate(rows.BacktestRun, rows.Dataset)
         .scalar_subquery()
     )
     return (
