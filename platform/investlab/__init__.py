@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from investlab.backtest.engine import simulate_signals, simulate_weights
     from investlab.backtest.result import BacktestResult
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
-    from investlab.backtest.sweep import SweepResult, sweep
+    from investlab.backtest.sweep import sweep
+    from investlab.backtest.sweep_result import SweepResult
     from investlab.core.errors import InvestlabError
     from investlab.market.panel import PricePanel
-    from investlab.services.workspace import Workspace, open_workspace as open  # noqa: A004
+    from investlab.services.workspace import Workspace
+    from investlab.services.workspace import open_workspace as open  # noqa: A004 (the public name)
 
 _PUBLIC = {
     "BacktestResult": ("investlab.backtest.result", "BacktestResult"),
@@ -23,7 +25,7 @@ _PUBLIC = {
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
-    "SweepResult": ("investlab.backtest.sweep", "SweepResult"),
+    "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
     "Workspace": ("investlab.services.workspace", "Workspace"),
     "open": ("investlab.services.workspace", "open_workspace"),
     "simulate_signals": ("investlab.backtest.engine", "simulate_signals"),

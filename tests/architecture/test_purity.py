@@ -65,7 +65,7 @@ def test_dynamic_imports_are_only_where_they_are_listed() -> None:
     found = set()
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if "import_module(" in text or "__import__(" in text or ".load()" in text and "entry_points" in text:
+        if "import_module(" in text or "__import__(" in text or (".load()" in text and "entry_points" in text):
             found.add(str(path.relative_to(PACKAGE)))
     assert found == DYNAMIC_IMPORTS
 

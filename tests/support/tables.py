@@ -10,6 +10,8 @@ def table_checksums(file: Path) -> dict[str, str]:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {
-            name: hashlib.sha256(repr(sorted(connection.execute(f'SELECT * FROM "{name}"'), key=repr)).encode()).hexdigest()  # noqa: S608
+            name: hashlib.sha256(
+                repr(sorted(connection.execute(f'SELECT * FROM "{name}"'), key=repr)).encode()
+            ).hexdigest()
             for name in names
         }

@@ -110,11 +110,11 @@ def kernel_actions(panel: PricePanel, *, by_column: bool) -> Actions:
 
 def last_known_prices(panel: PricePanel, terms: TradingTerms) -> np.ndarray:
     """Return the price that marks each position at each session (sessions × instruments); NaN before the first."""
-    return known_prices(
-        unwritable(panel.values("close")),
-        unwritable(terms.reference_prices(panel)),
-        kernel_actions(panel, by_column=False),
-    )
+    close = unwritable(panel.values("close"))
+    if not np.isnan(close).any():
+        return close
+    reference = unwritable(terms.reference_prices(panel))
+    return unwritable(known_prices(close, reference, kernel_actions(panel, by_column=False)))
 
 
 def by_instrument(values: np.ndarray) -> np.ndarray:

@@ -10,8 +10,10 @@ from investlab.charts.markup import Html, join, table
 from investlab.charts.pages import page
 from investlab.charts.units import count, listed, moment, number
 from investlab.market.panel import PricePanel
+from investlab.schemas.market import Adjust
 
 SYMBOLS_SHOWN = 12
+ADJUSTED = {Adjust.NONE: "", Adjust.SPLITS: "For splits", Adjust.ALL: "For splits and dividends"}
 
 
 class PanelRenderer:
@@ -59,12 +61,13 @@ def _body(panel: PricePanel) -> Html:
                     ("Fields", listed(list(panel.fields))),
                     ("Symbols", _symbols(panel)),
                     ("Missing", _missing(panel)),
+                    ("Adjusted", ADJUSTED[source.adjust]),
                     ("Actions", count(len(panel.actions), "corporate action") if len(panel.actions) else "None"),
                     ("Calendar", f"{source.calendar}, prices in {source.currency}"),
                     ("Origin", source.origin),
                     ("Licence", source.licence),
                     ("Biases", " ".join(source.biases)),
-                    ("Data", facts.code(source.dataset_hash) if source.dataset_hash else ""),
+                    ("Data hash", facts.code(source.dataset_hash) if source.dataset_hash else ""),
                     ("Panel", facts.code(panel.id)),
                 ]
             ),

@@ -34,11 +34,11 @@ HELP = {
 class CommandGroup(typer.core.TyperGroup):
     """A group whose commands are extensions: each is imported when it is called, none to list them."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, ordered."""
         return sorted({extension.name for extension in extensions(COMMANDS)})
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load a command; None when there is none of that name."""
         if cmd_name not in self.list_commands(ctx):
             return None
@@ -47,7 +47,7 @@ class CommandGroup(typer.core.TyperGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands with a line each."""
         rows = [(e.name, HELP.get(e.name, f"Provided by {e.distribution}.")) for e in extensions(COMMANDS)]
         with formatter.section("Commands"):

@@ -79,7 +79,12 @@ def run_the_demo(
     if not output.as_json:
         print(f"\nPipeline run {summary.pipeline.run_id} as of {summary.pipeline.as_of:%Y-%m-%d}")
     home = workspace.context.settings.home_path
-    show([{"step": s.name, "status": s.status, "report": str(home / (s.html_path or ""))} for s in summary.pipeline.steps])
+    show(
+        [
+            {"step": s.name, "status": s.status, "report": str(home / (s.html_path or ""))}
+            for s in summary.pipeline.steps
+        ]
+    )
     print(f"\nOpen {_index(workspace, summary.pipeline)}")
     print(f"Ask where a number comes from: investlab trace {summary.sweep_run.run_id}")
 

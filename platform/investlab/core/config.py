@@ -21,7 +21,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     home: Path = Field(Path("var"), description="Folder that holds everything investlab writes.")
-    notebooks: Path = Field(Path("notebooks"), description="Folder of the notebooks; its pipelines/ holds the pipelines.")
+    notebooks: Path = Field(
+        Path("notebooks"), description="Folder of the notebooks; its pipelines/ holds the pipelines."
+    )
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the database; default is SQLite in the home folder."
     )

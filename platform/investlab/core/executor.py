@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -18,10 +18,10 @@ def no_progress(done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[Result]):
+class Outcome[R]:
     """The results of a map in the order of its items, and who computed them."""
 
-    results: list[Result]
+    results: list[R]
     executor: str
     worker_pids: tuple[int, ...]
     reason: str = ""

@@ -26,8 +26,8 @@ def sessions_between(calendar: str, start: date, end: date) -> np.ndarray:
     Raises:
         NotFound: The calendar is not known.
     """
-    found = _calendar(calendar, end.year).sessions_in_range(pd.Timestamp(start), pd.Timestamp(end))
-    return found.values.astype("datetime64[D]")
+    found: pd.DatetimeIndex = _calendar(calendar, end.year).sessions_in_range(pd.Timestamp(start), pd.Timestamp(end))
+    return found.to_numpy("datetime64[D]")
 
 
 def close_times(calendar: str, sessions: np.ndarray, lag_seconds: int = 0) -> pd.DatetimeIndex:

@@ -20,7 +20,8 @@ def check_bars(bars: pd.DataFrame, sessions: np.ndarray) -> QualityReport:
 
     `bars` has symbol, session (datetime64) and any bar fields; `sessions` are the calendar's sessions in the batch's
     range. Errors: repeated bars, days that are no session, prices that are missing or not positive, a high or low that
-    does not contain the other prices, negative volume. Warnings: sessions without a bar, jumps above 50 %, coarse ticks.
+    does not contain the other prices, negative volume. Warnings: sessions without a bar, jumps above 50 %, coarse
+    ticks.
     """
     findings = [_finding(name, check(bars, sessions), bars) for name, check in _CHECKS.items()]
     found = [finding for finding in findings if finding.count]

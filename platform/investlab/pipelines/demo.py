@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from investlab.backtest.sweep_result import SweepResult
@@ -78,7 +79,7 @@ def run_demo(workspace: Workspace, say: Say) -> DemoSummary:
     receipts = []
     for number, name in enumerate(names, start=1):
         request = IngestRequest(PROVIDER, name)
-        receipt = workspace.ingest_with(request, lambda text, n=number: say(f"[{n}/{len(names)}] {text}"))
+        receipt = workspace.ingest_with(request, partial(_numbered, say, f"[{number}/{len(names)}]"))
         skipped = "unchanged, nothing to store" if receipt.counts.new + receipt.counts.changed == 0 else "stored"
         say(f"[{number}/{len(names)}] {receipt.label}: {skipped}")
         receipts.append(receipt)
@@ -89,6 +90,10 @@ def run_demo(workspace: Workspace, say: Say) -> DemoSummary:
         raise TypeError(f"{sweep_run.run_id} is no sweep")
     momentum = _latest(workspace, "monthly_momentum", RunKind.BACKTEST)
     return DemoSummary(tuple(receipts), record, result, sweep_run, momentum)
+
+
+def _numbered(say: Say, number: str, text: str) -> None:
+    say(f"{number} {text}")
 
 
 def _latest(workspace: Workspace, strategy: str, kind: RunKind) -> RunSummary:

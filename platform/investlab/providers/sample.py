@@ -218,8 +218,8 @@ def _catalogue() -> dict[str, SampleDataset]:
                 biases=(
                     "one stock, chosen in hindsight",
                     "split-adjusted with the 2020 split throughout: levels before it are not those traded",
-                    "dividends are in the adjusted close only; rounded to cents it cannot give exact amounts, so backtests "
-                    "on this dataset are price returns without dividends",
+                    "dividends are in the adjusted close only, too coarse (cents) to give exact amounts: backtests on this "
+                    "dataset are price returns without dividends",
                 ),
             ),
             _read_us_ohlcv_recent,
@@ -236,7 +236,7 @@ def _catalogue() -> dict[str, SampleDataset]:
                 source=_source("index levels", "skfolio", "arch"),
                 licence="BSD-3-Clause and NCSA packages; data for testing and examples only",
                 biases=(
-                    "both are price indices: dividends are not included, so a total-return portfolio beats them too easily",
+                    "both are price indices without dividends, so a total-return portfolio beats them too easily",
                     "an index level cannot be traded",
                 ),
             ),

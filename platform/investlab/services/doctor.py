@@ -32,7 +32,15 @@ class DoctorFinding(Frozen):
 
 def examine(settings: Settings) -> list[DoctorFinding]:
     """Return every check's finding in a fixed order; nothing is changed or created."""
-    return [_python(), _packages(), _openmp(), _home(settings.home_path), _disk(settings.home_path), _descriptors(), _database(settings)]
+    return [
+        _python(),
+        _packages(),
+        _openmp(),
+        _home(settings.home_path),
+        _disk(settings.home_path),
+        _descriptors(),
+        _database(settings),
+    ]
 
 
 def _python() -> DoctorFinding:

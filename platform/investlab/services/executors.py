@@ -9,6 +9,7 @@ from investlab.core.errors import InvalidInput
 from investlab.core.executor import Executor, SerialExecutor
 from investlab.core.extensions import EXECUTORS, load_extension
 
+
 class RayHead(Protocol):
     """A running Ray head; `env` lets another process attach to it."""
 

@@ -1,6 +1,6 @@
 """Ingest: a provider's bars are checked, stored durably and recorded as a dataset version."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -96,10 +96,10 @@ def ingest(context: Context, request: IngestRequest, say: Say) -> IngestReceipt:
         say(f"{request.dataset}: storing {len(batch.bars):,} bars")
         return _store(context, checked, request.rebuild)
     except QualityRejected as error:
-        quality = error.details
+        quality, reason = error.details, error.sentence
         context.database.write(
             lambda session: ingests.reject_ingest(
-                session, run_id, quality=quality, error=error.sentence, at=context.clock.now()
+                session, run_id, quality=quality, error=reason, at=context.clock.now()
             )
         )
         raise

@@ -117,9 +117,7 @@ def run_sweep(context: Context, request: SweepRequest, progress: Progress) -> Sw
 
     def compute() -> tuple[SweepResult, RunOutcome]:
         with choose_executor(context.settings, request.executor, estimate) as executor:
-            result = sweep(
-                request.strategy, request.grid, request.panel, executor=executor, progress=progress, **terms
-            )
+            result = sweep(request.strategy, request.grid, request.panel, executor=executor, progress=progress, **terms)
         signed = result.recorded(planned.start.run_id, planned.start.code_identity, _remarks(planned))
         return signed, _sweep_outcome(context, signed)
 

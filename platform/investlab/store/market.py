@@ -28,7 +28,7 @@ HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=F
 
 @dataclass(frozen=True, slots=True)
 class VersionPin:
-    """The Delta versions that make up one dataset version; `corrections_version` is None before the first correction."""
+    """The Delta versions that make up a dataset version; `corrections_version` is None before the first correction."""
 
     base_version: int
     corrections_version: int | None = None
@@ -75,7 +75,8 @@ class MarketStore:
 
     A batch counts as stored when the caller has recorded the receipt's pin; commits beyond the recorded pin are set
     aside by the next append, never deleted. So read the recorded pin, append, and record the new one inside one
-    `writing` block. Corrections are appended and laid over the base on read, so that earlier `as_of` reads never change.
+    `writing` block. Corrections are appended and laid over the base on read, so that earlier `as_of` reads never
+    change.
     """
 
     def __init__(self, root: Path, *, lock_timeout_seconds: float = 10.0) -> None:
@@ -223,7 +224,7 @@ class MarketStore:
         stored = self.read(dataset, acknowledged, BarQuery(start=days.min().date(), end=days.max().date()))
         absent = [name for name in fields if name not in stored.columns]
         if absent:
-            stored = stored.assign(**{name: np.nan for name in absent})
+            stored = stored.assign(**dict.fromkeys(absent, np.nan))
         merged = batch[KEYS].merge(stored[[*KEYS, *fields]], on=KEYS, how="left", indicator=True)
         known = (merged["_merge"] == "both").to_numpy()
         left, right = batch[fields].to_numpy(np.float64), merged[fields].to_numpy(np.float64)
@@ -263,7 +264,8 @@ class MarketStore:
                 remedy=delta_log.remedy(dataset),
             ) from error
         kept = [name for name in rows.column_names if name != "year"]
-        return rows.select(kept).to_pandas(date_as_object=False).astype({"session": "datetime64[s]"})
+        frame: pd.DataFrame = rows.select(kept).to_pandas(date_as_object=False)
+        return frame.astype({"session": "datetime64[s]"})
 
     def _compare_hash(self, folder: Path, commit: delta_log.Commit, dataset: str) -> None:
         expected = commit.metadata.get(BATCH_HASH)
@@ -340,7 +342,8 @@ def _arrow(rows: pd.DataFrame, ingested_at: datetime) -> pa.Table:
 
 
 def _utc_microseconds(moments: pd.Series) -> np.ndarray:
-    return moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
+    plain: np.ndarray = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
+    return plain
 
 
 def _filter(query: BarQuery) -> pads.Expression | None:

@@ -101,13 +101,14 @@ def _backtest_header(result: BacktestResult, arrays: Arrays, prefix: str) -> dic
     if result.benchmark is not None:
         arrays[f"{prefix}benchmark"] = result.benchmark.to_numpy(np.float64)
     texts = {}
-    for name, values in result.fills.items():
+    for name in (str(column) for column in result.fills.columns):
+        values = result.fills[name]
         if name in SESSION_COLUMNS:
             arrays[f"{prefix}fills.{name}"] = values.to_numpy("datetime64[D]").astype(np.int64)
         elif pd.api.types.is_numeric_dtype(values):
             arrays[f"{prefix}fills.{name}"] = values.to_numpy()
         else:
-            texts[str(name)] = values.astype(str).tolist()
+            texts[name] = values.astype(str).tolist()
     return {
         "kind": "backtest",
         **_common_header(result),
@@ -122,8 +123,10 @@ def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> Backtes
     fields = _common_fields(header)
     index = _index(arrays[f"{prefix}sessions"], "session")
     columns = pd.Index(fields["instruments"].index, name="symbol")
-    series = {name: pd.Series(arrays[prefix + name], index=index, name=name) for name in SERIES}
-    frames = {name: pd.DataFrame(arrays[prefix + name], index=index, columns=columns) for name in FRAMES}
+    series: dict[str, Any] = {name: pd.Series(arrays[prefix + name], index=index, name=name) for name in SERIES}
+    frames: dict[str, Any] = {
+        name: pd.DataFrame(arrays[prefix + name], index=index, columns=columns) for name in FRAMES
+    }
     benchmark = arrays.get(f"{prefix}benchmark")
     return BacktestResult(
         **fields,
@@ -178,7 +181,8 @@ def _sweep_header(result: SweepResult, arrays: Arrays) -> dict[str, Any]:
 def _sweep(header: Mapping[str, Any], arrays: Arrays) -> SweepResult:
     values = header["parameter_values"]
     table = pd.DataFrame({n: values[n] if n in values else arrays[f"table.{n}"] for n in header["columns"]})
-    moments = {n: float.fromhex(v) if isinstance(v, str) else v for n, v in header["best_moments"].items()}
+    stored: dict[str, Any] = header["best_moments"]
+    moments: dict[str, Any] = {n: float.fromhex(v) if isinstance(v, str) else v for n, v in stored.items()}
     return SweepResult(
         **_common_fields(header),
         table=table.set_axis(pd.RangeIndex(len(table), name="trial"), axis=0),

@@ -221,3 +221,11 @@ def test_the_exact_decimal_of_a_float_is_that_float(value: float) -> None:
     exact = actions.exact(value)
     assert isinstance(exact, Decimal)
     assert float(exact) == value
+
+
+def test_a_version_follows_its_tables_when_they_are_built_anew(stored: Database) -> None:
+    moved = stored.write(lambda session: datasets.repin_version(session, "us", 1, 7, 2))
+    assert [(v.number, v.base_version, v.corrections_version) for v in _versions(stored)] == [(1, 7, 2)]
+    assert moved.content_hash == version_draft().content_hash
+    with pytest.raises(NotFound, match="no version 9"):
+        stored.write(lambda session: datasets.repin_version(session, "us", 9, 7, 2))

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.mounts import require_mounts, run_mounted
-from tests.support.tables import table_checksums
-from tests.support.trees import checksums
-from tests.support.workspaces import DATASET, open_with_bars
 
 from investlab.cli.app import main
 from investlab.services.workspace import Workspace
 from investlab.store import delta_log
+from tests.support.mounts import require_mounts, run_mounted
+from tests.support.tables import table_checksums
+from tests.support.trees import checksums
+from tests.support.workspaces import DATASET, open_with_bars
 
 Capture = pytest.CaptureFixture[str]
 RUN = ["backtest", "run", "--strategy", "sma_cross", "--param", "fast=5", "--param", "slow=20"]
@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_the_earlier_bars_readable(mounted: Path) -> None:
     home = mounted / "home"
     verify = '"$python" -m investlab data verify --deep'
     panel = '"$python" -m investlab data panel --dataset us-ohlcv-recent --symbols AAPL'
-    show = 'cd "$INVESTLAB_HOME/market" && find . -name "*.parquet" -o -name "*.json" | sort | xargs sha256sum; cd - >/dev/null'
+    show = '(cd "$INVESTLAB_HOME/market"; find . -name "*.parquet" -o -name "*.json" | sort | xargs sha256sum)'
     script = (
         f"{INGEST} >/dev/null 2>&1; {show} > /dev/shm/full.$$; "
         "dd if=/dev/zero of=$mounted/fill bs=4k 2>/dev/null || true; set +e; "

@@ -6,14 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.support.workspaces import (
-    DATASET,
-    ScriptedProvider,
-    make_prices,
-    make_workspace,
-    open_with_bars,
-    use_provider,
-)
 
 import investlab as il
 from investlab.core.errors import Conflict, InvalidInput, MixedData, NotFound, NotReproducible, QualityRejected
@@ -22,6 +14,14 @@ from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import PriceBasis
 from investlab.services.workspace import Workspace
 from investlab.store.repositories import audit, ingests, outbox
+from tests.support.workspaces import (
+    DATASET,
+    ScriptedProvider,
+    make_prices,
+    make_workspace,
+    open_with_bars,
+    use_provider,
+)
 
 COSTS = il.Costs(commission_bps=5, slippage_bps=5)
 

@@ -21,8 +21,8 @@ def build(close: object = CLOSE, **keywords: object) -> PricePanel:
 
 def test_a_panel_shows_what_it_was_given() -> None:
     panel = build(open=CLOSE - 1)
-    pd.testing.assert_frame_equal(panel.close, CLOSE, check_names=False, check_freq=False)
-    pd.testing.assert_frame_equal(panel.open, CLOSE - 1, check_names=False, check_freq=False)
+    pd.testing.assert_frame_equal(panel.close, CLOSE, check_names=False, check_freq=False, check_index_type=False)
+    pd.testing.assert_frame_equal(panel.open, CLOSE - 1, check_names=False, check_freq=False, check_index_type=False)
     assert panel.symbols == ["AAPL", "MSFT"]
     assert panel.shape == (3, 2)
     assert (str(panel.first_session), str(panel.last_session)) == ("2020-01-01", "2020-01-03")

@@ -3,9 +3,9 @@
 import pytest
 
 from investlab.core.errors import NotFound
+from investlab.market.calendars import sessions_between
 from investlab.market.derivation import derive_actions
 from investlab.market.quality import check_bars
-from investlab.market.calendars import sessions_between
 from investlab.providers.sample import SampleProvider
 from investlab.schemas.market import ActionKind, PriceBasis
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.support.bars import INGESTED_AT, make_bars
-from tests.support.trees import checksums
 
 from investlab.core.errors import Busy, Corrupt, NotFound, StorageUnavailable
 from investlab.store import delta_log
 from investlab.store.market import AppendReceipt, BarQuery, MarketStore, VersionPin
+from tests.support.bars import INGESTED_AT, make_bars
+from tests.support.trees import checksums
 
 DATASET = "test-bars"
 

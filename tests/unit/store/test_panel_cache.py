@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.bars import INGESTED_AT, make_bars
 
 from investlab.schemas.catalog import DatasetVersionInfo
 from investlab.store.market import MarketStore
 from investlab.store.panels import Cube, PanelStore
+from tests.support.bars import INGESTED_AT, make_bars
 
 
 @pytest.fixture
