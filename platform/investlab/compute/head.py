@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -220,6 +221,10 @@ def serve_head(folder: str, workers: int) -> None:
             include_log_monitor=cast("Any", False),  # Ray's hint says str
             no_monitor=True,
             temp_dir=folder,
+            metrics_agent_port=_free_port(),
+            metrics_export_port=_free_port(),
+            dashboard_agent_listen_port=_free_port(),
+            runtime_env_agent_port=_free_port(),
         ),
         head=True,
     )
@@ -227,6 +232,13 @@ def serve_head(folder: str, workers: int) -> None:
     sys.stdout.flush()
     sys.stdin.read()
     node.kill_all_processes(check_alive=False, allow_graceful=True)
+
+
+def _free_port() -> int:
+    """Return a free port; with ports named the node need not wait for its agents, for which Ray allows 15 s."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _patiently(get_node: Callable[..., Any]) -> Callable[..., Any]:

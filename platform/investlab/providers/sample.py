@@ -218,7 +218,7 @@ def _catalogue() -> dict[str, SampleDataset]:
                 biases=(
                     "one stock, chosen in hindsight",
                     "split-adjusted with the 2020 split throughout: levels before it are not those traded",
-                    "dividends are in the adjusted close only, too coarse (cents) to give exact amounts: backtests on this "
+                    "dividends are only in the adjusted close, too coarse (cents) for exact amounts: backtests on this "
                     "dataset are price returns without dividends",
                 ),
             ),
