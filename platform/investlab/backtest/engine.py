@@ -60,7 +60,7 @@ def simulate_signals(
 ) -> BacktestResult:
     """Return the backtest of entries and exits (bool, sessions × symbols), each instrument on its own part of the cash.
 
-    A signal at a session's close gives an order that waits until its fill price exists; the opposite signal replaces
+    A signal at a session's close gives an order that waits until its fill price exists; the opposite signal cancels
     it. With both at once, the exit wins in position and the entry out of it. An order that cash cannot pay is dropped.
 
     Raises:

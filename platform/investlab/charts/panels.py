@@ -66,7 +66,7 @@ def _body(panel: PricePanel) -> Html:
                     ("Calendar", f"{source.calendar}, prices in {source.currency}"),
                     ("Origin", source.origin),
                     ("Licence", source.licence),
-                    ("Biases", " ".join(source.biases)),
+                    ("Biases", "; ".join(source.biases)),
                     ("Data hash", facts.code(source.dataset_hash) if source.dataset_hash else ""),
                     ("Panel", facts.code(panel.id)),
                 ]

@@ -38,6 +38,7 @@ from investlab.core.errors import ExecutionFailed, InvalidSettings
 _START_SECONDS = 180.0
 _STOP_SECONDS = 20.0
 _LONGEST_TEMP_DIR = 40  # a Unix socket path holds 107 bytes and Ray appends up to 66 of its own
+_RAYLET: Any = _raylet  # its stub omits most of it
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -170,9 +171,8 @@ def attach(address: str, access: Mapping[str, str] | None = None) -> Iterator[No
     try:
         os.environ.update(_access(token))
         ray_constants.ENABLE_RAY_CLUSTER = address.rpartition(":")[0] not in _LOOPBACK
-        raylet: Any = _raylet  # Ray caches mode and token; its stub omits both classes
-        raylet.Config.initialize("")
-        raylet.AuthenticationTokenLoader.instance().reset_cache()
+        _RAYLET.Config.initialize("")  # Ray caches mode and token
+        _RAYLET.AuthenticationTokenLoader.instance().reset_cache()
         _connect(address)
         yield
     finally:
@@ -200,18 +200,36 @@ def _connect(address: str) -> None:
 
 
 class _BareNode(Node):  # type: ignore[misc]
-    """A head without the dashboard's server."""
+    """A head without the dashboard's server, patient on a busy machine where Ray's own time limits are too short."""
 
     def start_api_server(self, **_options: object) -> None:
         """Start nothing."""
         self._webui_url = ""
 
+    def start_ray_processes(self) -> None:
+        """Start the node, which then need not wait 15 s at most for an agent to say that it serves nothing."""
+        for name in ("METRICS_AGENT", "METRICS_EXPORT", "DASHBOARD_AGENT_LISTEN"):
+            _RAYLET.persist_port(self._session_dir, self._node_id, getattr(_RAYLET, f"{name}_PORT_NAME"), -1)
+        super().start_ray_processes()
+        patient: Any = services
+        patient.get_node = self._patiently(services.get_node)
+
+    def _patiently(self, get_node: Callable[..., Any]) -> Callable[..., Any]:
+        def wait(*arguments: Any) -> Any:
+            while True:
+                try:
+                    return get_node(*arguments)
+                except RuntimeError:
+                    if self.dead_processes():
+                        raise
+                    time.sleep(0.1)
+
+        return wait
+
 
 def serve_head(folder: str, workers: int) -> None:
     """Run a head in this process until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    patient: Any = services  # Ray gives its own processes half a minute, too little on a busy machine
-    patient.get_node = _patiently(services.get_node)
     node = _BareNode(
         RayParams(
             node_ip_address="127.0.0.1",
@@ -221,9 +239,6 @@ def serve_head(folder: str, workers: int) -> None:
             include_log_monitor=cast("Any", False),  # Ray's hint says str
             no_monitor=True,
             temp_dir=folder,
-            metrics_agent_port=_free_port(),
-            metrics_export_port=_free_port(),
-            dashboard_agent_listen_port=_free_port(),
             runtime_env_agent_port=_free_port(),
         ),
         head=True,
@@ -235,24 +250,9 @@ def serve_head(folder: str, workers: int) -> None:
 
 
 def _free_port() -> int:
-    """Return a free port; with ports named the node need not wait for its agents, for which Ray allows 15 s."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _patiently(get_node: Callable[..., Any]) -> Callable[..., Any]:
-    def wait(*arguments: Any) -> Any:
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                return get_node(*arguments)
-            except RuntimeError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-
-    return wait
 
 
 def one_line(error: BaseException) -> str:

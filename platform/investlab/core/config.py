@@ -73,7 +73,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        InvalidSettings: A variable is unknown or its value cannot be used.
+        InvalidSettings: A value cannot be used. Variables that are no setting are ignored; `unknown_variables` lists
+            them.
     """
     given = _given(os.environ if environment is None else environment)
     try:
@@ -85,6 +86,13 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             f"The setting {PREFIX}{name.upper()} cannot be used: {first['msg']}.",
             remedy="`investlab config` lists every setting with its meaning.",
         ) from error
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """List `INVESTLAB_*` variables that no setting reads, ordered; each is likely misspelt."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    given = os.environ if environment is None else environment
+    return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 
 def describe_settings(settings: Settings, environment: Mapping[str, str] | None = None) -> list[SettingLine]:

@@ -1,5 +1,6 @@
 """Identity of code: what a run's result depends on besides its spec and its data."""
 
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -30,18 +31,34 @@ class GitState:
     dirty: bool
 
 
+@functools.cache
 def code_identity() -> str:
-    """Return the hash of the package's version and the source it has on disk now, so that uncommitted edits count."""
+    """Return the hash of the package's version and source on disk when first asked, so that uncommitted edits count.
+
+    It is asked for when a workspace opens: what is edited later is not what this process runs.
+    """
     root = Path(__file__).resolve().parents[1]
     sources = {path.relative_to(root).as_posix(): hash_file(path) for path in root.rglob("*.py")}
     return hash_json({"version": platform_version(), "sources": sources})
 
 
+@functools.cache
 def lock_hash() -> str:
     """Return the hash of the interpreter's version and of every installed distribution's name and version."""
     installed = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions()}
     lines = [f"python=={platform.python_version()}", *sorted(installed)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@functools.cache
+def source_version() -> str:
+    """Return the platform's version, with the commit it was checked out at and `dirty` if it was edited since."""
+    package = Path(__file__).resolve().parents[1]
+    tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py")
+    state = git_state(package) if tracked else None
+    if state is None:
+        return platform_version()
+    return f"{platform_version()}+g{state.commit[:12]}{'.dirty' if state.dirty else ''}"
 
 
 def git_state(folder: Path) -> GitState | None:

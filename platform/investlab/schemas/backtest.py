@@ -45,11 +45,13 @@ class PanelRequest(Frozen):
 class BacktestSpec(Frozen):
     """Everything that determines a backtest besides code: panel, strategy, parameters, execution, costs, cash, seed.
 
-    `grid` is set for a sweep and maps parameter names to the values tried.
+    `grid` is set for a sweep and maps parameter names to the values tried. `strategy_identity` is a hash of the
+    strategy's code and state; None where they could not be determined.
     """
 
     panel: PanelRequest
     strategy: str
+    strategy_identity: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, list[Any]] | None = None
     execution: Execution = Execution.NEXT_OPEN

@@ -11,7 +11,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from investlab.core.config import Settings
+from investlab.core.config import Settings, unknown_variables
 from investlab.core.errors import InvestlabError
 from investlab.migrations.runner import current, head
 from investlab.schemas.market import Frozen
@@ -39,6 +39,7 @@ def examine(settings: Settings) -> list[DoctorFinding]:
         _home(settings.home_path),
         _disk(settings.home_path),
         _descriptors(),
+        _variables(),
         _database(settings),
     ]
 
@@ -112,6 +113,18 @@ def _descriptors() -> DoctorFinding:
     if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
         return DoctorFinding(check="descriptors", state="warning", seen=seen, remedy="Run `ulimit -n 4096`.")
     return DoctorFinding(check="descriptors", state="ok", seen=seen)
+
+
+def _variables() -> DoctorFinding:
+    unknown = unknown_variables()
+    if unknown:
+        return DoctorFinding(
+            check="variables",
+            state="warning",
+            seen=f"no setting is named {', '.join(unknown)}",
+            remedy="`investlab config` lists the settings.",
+        )
+    return DoctorFinding(check="variables", state="ok", seen="every INVESTLAB_ variable is a setting")
 
 
 def _database(settings: Settings) -> DoctorFinding:

@@ -1,11 +1,11 @@
 """Choosing where work runs: in this process or on Ray, which is loaded only when it is chosen."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Protocol, Self, cast
 
 from investlab.core.config import ExecutorChoice, Settings
-from investlab.core.errors import InvalidInput
+from investlab.core.errors import ExecutionFailed, InvalidInput
 from investlab.core.executor import Executor, SerialExecutor
 from investlab.core.extensions import EXECUTORS, load_extension
 
@@ -64,7 +64,18 @@ def choose_executor(
         return nullcontext(SerialExecutor(f"{reason}, less than {WORTH_STARTING_SECONDS:.0f} s"))
     if settings.ray_address is None and settings.ray_workers < 2:
         return nullcontext(SerialExecutor(f"{reason}, but only one worker"))
-    return _ray(settings, reason)
+    return _ray_or_serial(settings, reason)
+
+
+@contextmanager
+def _ray_or_serial(settings: Settings, reason: str) -> Iterator[Executor]:
+    """Give an executor on Ray, or the serial one when Ray does not start; its reason says so."""
+    with ExitStack() as stack:
+        try:
+            chosen = stack.enter_context(_ray(settings, reason))
+        except ExecutionFailed as error:
+            chosen = SerialExecutor(f"{reason}; serial because Ray is not to be had: {error.detail}")
+        yield chosen
 
 
 def start_ray_head(settings: Settings, environment: Mapping[str, str]) -> RayHead:

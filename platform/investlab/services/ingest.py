@@ -18,8 +18,9 @@ from investlab.schemas.market import CorporateAction, InstrumentRef
 from investlab.schemas.quality import QualityReport
 from investlab.schemas.receipts import IngestReceipt
 from investlab.services.context import Context
+from investlab.services.prices import version_pin
 from investlab.store.database import Session
-from investlab.store.market import AppendReceipt, Extent, VersionPin
+from investlab.store.market import AppendReceipt, Extent
 from investlab.store.repositories import actions, audit, catalog, datasets, ingests, outbox
 
 Say = Callable[[str], None]
@@ -197,8 +198,7 @@ def _store(context: Context, checked: _Checked, rebuild: bool) -> IngestReceipt:
         appended = context.market.append(
             name,
             checked.bars,
-            acknowledged=VersionPin(base.base_version, base.corrections_version) if base else None,
-            acknowledged_hash=base.content_hash if base else None,
+            acknowledged=version_pin(base) if base else None,
             ingested_at=now,
         )
         stored = _Stored(appended, context.market.extent(name, appended.pin), last, rebuild, now)

@@ -38,7 +38,7 @@ def dataset_version(context: Context, name: str, number: int | None = None) -> t
 
 def version_pin(version: DatasetVersionInfo) -> VersionPin:
     """Return where a dataset version lies in the market store."""
-    return VersionPin(version.base_version, version.corrections_version)
+    return VersionPin(version.base_version, version.corrections_version, version.content_hash)
 
 
 def dataset_instruments(context: Context, name: str, number: int | None = None) -> list[InstrumentRef]:

@@ -9,8 +9,7 @@ from investlab.backtest.sweep import sweep
 from investlab.core.errors import Conflict, NotFound, NotReproducible
 from investlab.core.executor import Progress
 from investlab.core.extensions import STRATEGIES, load_extension
-from investlab.core.hashing import hash_json
-from investlab.core.identity import code_identity, identity_of, lock_hash
+from investlab.core.identity import code_identity, identity_of, lock_hash, source_version
 from investlab.schemas.ledger import RunKind, RunStatus
 from investlab.schemas.market import Frozen
 from investlab.services.context import Context
@@ -56,7 +55,8 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     """
     with context.database.read() as session:
         run = backtests.run(session, run_id)
-        spec = backtests.run_record(session, run.run_id).spec
+        record = backtests.run_record(session, run.run_id)
+    spec = record.spec
     if run.status != RunStatus.COMPLETED or run.result_hash is None:
         raise Conflict(f"Run {run.run_id} did not complete: it is {run.status}.", remedy=run.error or "Run it again.")
     strategy = _installed_strategy(spec.strategy, run.run_id)
@@ -64,8 +64,11 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     differences = []
     if panel.id != run.panel_id:
         differences.append(f"the data differ: panel {panel.id} instead of {run.panel_id}")
-    if hash_json([code_identity(), identity_of(strategy).hash]) != run.code_identity:
-        differences.append("the code differs")
+    if code_identity() != run.code_identity:
+        differences.append(f"the package's code differs ({record.platform_version} then, {source_version()} now)")
+    built = strategy(**spec.parameters) if run.kind == RunKind.BACKTEST else strategy
+    if identity_of(built).hash != spec.strategy_identity:
+        differences.append("the strategy's code differs")
     if lock_hash() != run.lock_hash:
         differences.append("the installed packages differ")
     costs = Costs.from_spec(spec.costs)

@@ -1,5 +1,6 @@
 """Recorded runs: a backtest or sweep is found by its key or computed, stored with its lineage, and counted."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -13,11 +14,10 @@ from investlab.backtest.strategies import Strategy, StrategyDescription, describ
 from investlab.backtest.sweep import estimate_seconds, sweep
 from investlab.backtest.sweep_result import SweepResult
 from investlab.backtest.terms import agree_terms
-from investlab.core.errors import Conflict, InvestlabError
+from investlab.core.errors import Conflict, InvalidInput, InvestlabError
 from investlab.core.executor import Progress
-from investlab.core.hashing import hash_json
-from investlab.core.identity import code_identity, identity_of, lock_hash
-from investlab.core.version import platform_version
+from investlab.core.hashing import canonical_json, hash_json
+from investlab.core.identity import code_identity, identity_of, lock_hash, source_version
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import BacktestSpec, Execution, RunSummary
 from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
@@ -68,7 +68,7 @@ def run_backtest(context: Context, request: BacktestRequest) -> BacktestResult:
         InvalidInput: The panel has no recorded data or cannot be traded on these terms.
     """
     described = describe_strategy(request.strategy)
-    planned = _plan(context, RunKind.BACKTEST, type(request.strategy), described, request, None)
+    planned = _plan(context, RunKind.BACKTEST, request.strategy, described, request, None)
     recorded = _recorded(context, planned)
     if recorded is not None:
         return cast("BacktestResult", recorded)
@@ -149,28 +149,29 @@ def load_run(context: Context, run_id: str) -> BacktestResult | SweepResult:
 def _plan(
     context: Context,
     kind: RunKind,
-    strategy: type[Strategy],
+    strategy: Strategy | type[Strategy],
     described: StrategyDescription,
     request: BacktestRequest | SweepRequest,
     grid: Mapping[str, Sequence[Any]] | None,
 ) -> _Planned:
     panel = request.panel
     whole_shares = isinstance(request, BacktestRequest) and request.whole_shares
+    asked = request_of(panel)
     agree_terms(panel, request.costs, request.execution, request.initial_cash, whole_shares)
+    identity = identity_of(strategy)
     spec = BacktestSpec(
-        panel=request_of(panel),
+        panel=asked,
         strategy=described.name,
-        parameters=dict(described.parameters),
-        grid=None if grid is None else {name: list(values) for name, values in grid.items()},
+        strategy_identity=identity.hash,
+        parameters=_plain(described.parameters),
+        grid=None if grid is None else _plain({name: list(values) for name, values in grid.items()}),
         execution=request.execution,
         costs=request.costs.to_spec(),
         initial_cash=request.initial_cash,
         whole_shares=whole_shares,
     )
-    identity = identity_of(strategy)
-    code = hash_json([code_identity(), identity.hash])
     terms = spec.model_dump(mode="json", exclude={"panel"})
-    content = [kind, code, terms, panel.id, spec.seed, lock_hash()]
+    content = [kind, code_identity(), terms, panel.id, spec.seed, lock_hash()]
     run_id = context.new_id("bt", *content)
     start = RunStart(
         run_id=run_id,
@@ -186,13 +187,31 @@ def _plan(
         basis=panel.basis,
         spec=spec,
         seed=spec.seed,
-        code_identity=code,
+        code_identity=code_identity(),
         lock_hash=lock_hash(),
-        platform_version=platform_version(),
+        platform_version=source_version(),
         started_at=context.clock.now(),
         pipeline_step=context.settings.pipeline_step,
     )
     return _Planned(start, () if identity.hash else identity.undetermined)
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as the plain JSON values that a record can hold.
+
+    Raises:
+        InvalidInput: A parameter is no number, text, boolean, or list or mapping of those.
+    """
+    plain = {}
+    for name, value in parameters.items():
+        try:
+            plain[name] = json.loads(canonical_json(value))
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(
+                f"The parameter {name} is a {type(value).__name__}, which cannot be recorded.",
+                remedy="Give numbers, texts, booleans, or lists and mappings of those.",
+            ) from error
+    return plain
 
 
 def _remarks(planned: _Planned) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
+from investlab.core.errors import NotFound
 from investlab.core.identity import code_identity, lock_hash
 from investlab.schemas.audit import RecordKind
 from investlab.schemas.backtest import RunSummary
+from investlab.schemas.ledger import RunQuery
 from investlab.schemas.pipelines import PipelineRunInfo
 from investlab.schemas.trace import Trace, TraceLink
 from investlab.services.context import Context
@@ -21,8 +23,8 @@ Facts = tuple[tuple[str, str], ...]
 def trace_record(context: Context, record_id: str) -> Trace:
     """Return what a record stands on, nearest first, ending at the provider and its source.
 
-    `record_id` is the id, or a unique beginning of it, of a backtest, ingest or pipeline run or step; a dataset's
-    name; or a dataset version such as `us-close@1`.
+    `record_id` is the id, or a unique beginning of it, of a backtest, ingest or pipeline run or step, or of a panel
+    that a run stands on; a dataset's name; or a dataset version such as `us-close@1`.
 
     Raises:
         NotFound: Nothing has that id.
@@ -31,7 +33,9 @@ def trace_record(context: Context, record_id: str) -> Trace:
     """
     with context.database.read() as session:
         label = VERSION_LABEL.fullmatch(record_id)
-        if label:
+        if record_id.startswith("pn-"):
+            links = _panel_links(session, record_id)
+        elif label:
             links = _version_links(session, label["dataset"], int(label["number"]))
         else:
             found = locate(session, record_id)
@@ -57,7 +61,7 @@ def _run_links(session: Session, run_id: str) -> list[TraceLink]:
                 ("computed", _span(run.started_at, run.ended_at)),
             ),
         ),
-        _code_link(run, record.platform_version),
+        _code_link(run, record.platform_version, spec.strategy_identity),
     ]
     if run.pipeline_step:
         links += _step_links(session, run.pipeline_step)
@@ -77,14 +81,26 @@ def _run_links(session: Session, run_id: str) -> list[TraceLink]:
     return links + _version_links(session, run.dataset, run.dataset_version)
 
 
-def _code_link(run: RunSummary, platform_version: str) -> TraceLink:
+def _panel_links(session: Session, panel_id: str) -> list[TraceLink]:
+    """Return the links from the panel of the latest run on it."""
+    for run in backtests.list_runs(session, RunQuery(limit=10_000)):
+        if run.panel_id.startswith(panel_id):
+            links = _run_links(session, run.run_id)
+            kinds = [link.kind for link in links]
+            return links[kinds.index("panel") :]
+    raise NotFound(f"No recorded run stands on panel {panel_id}.", remedy="A panel is recorded with its first run.")
+
+
+def _code_link(run: RunSummary, platform_version: str, strategy_identity: str | None) -> TraceLink:
+    same_code = "same as now" if run.code_identity == code_identity() else "differs from now"
     same_lock = "same as now" if run.lock_hash == lock_hash() else "differs from now"
     return TraceLink(
         kind="code",
         record_id=run.code_identity[:16],
         facts=(
-            ("platform", platform_version),
-            ("package tree now", code_identity()[:16]),
+            ("platform", f"investlab {platform_version}"),
+            ("package tree", same_code),
+            ("strategy", strategy_identity[:16] if strategy_identity else "could not be determined"),
             ("environment", f"{run.lock_hash[:16]} ({same_lock})"),
         ),
     )
@@ -142,6 +158,7 @@ def _version_links(session: Session, dataset: str, number: int) -> list[TraceLin
 def _ingest_links(session: Session, run_id: str) -> list[TraceLink]:
     run = ingests.ingest(session, run_id)
     info = datasets.dataset(session, run.dataset)
+    step = _step_links(session, run.pipeline_step) if run.pipeline_step else []
     counts = f"{run.rows_new:,} new, {run.rows_changed:,} changed, {run.rows_same:,} same"
     return [
         TraceLink(
@@ -149,6 +166,7 @@ def _ingest_links(session: Session, run_id: str) -> list[TraceLink]:
             record_id=run.ingest_run_id,
             facts=(("rows", counts), ("status", run.status), ("ran", _span(run.started_at, run.ended_at))),
         ),
+        *step,
         TraceLink(
             kind="provider",
             record_id=run.provider,

@@ -18,6 +18,7 @@ from investlab.core.clock import Clock, SystemClock, parse_as_of, parse_session
 from investlab.core.config import Settings, load_settings
 from investlab.core.errors import InvalidInput, StorageUnavailable
 from investlab.core.executor import Progress, no_progress
+from investlab.core.identity import code_identity
 from investlab.core.logging import configure_logging
 from investlab.market.panel import PricePanel
 from investlab.migrations.runner import upgrade
@@ -157,7 +158,7 @@ class Workspace:
         return Universe(dataset, tuple(ref.symbol for ref in prices.dataset_instruments(self.context, dataset)))
 
     def actions(self, dataset: str) -> pd.DataFrame:
-        """Return a dataset's corporate actions as known now, ordered by ex-date and symbol.
+        """Return a dataset's corporate actions as known at this workspace's time, ordered by ex-date and symbol.
 
         Columns: ex_date, symbol, kind, value, known_at, assumed, source.
         """
@@ -331,6 +332,7 @@ def open_workspace(
             f"The home folder {root} cannot be created: {error.strerror or error}.",
             remedy="Set INVESTLAB_HOME to a folder that can be written.",
         ) from error
+    code_identity()
     used = clock or SystemClock()
     database = Database(chosen.sqlalchemy_url, used)
     upgrade(chosen.sqlalchemy_url)

@@ -1,6 +1,6 @@
 """The market store: daily bars in Delta tables, appended durably, read at a version and as of a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,51 +13,59 @@ import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
-from investlab.core.errors import Busy, Corrupt, NotFound, StorageUnavailable
-from investlab.core.hashing import hash_arrays, hash_json
+from investlab.core.errors import Corrupt, NotFound
+from investlab.core.hashing import hash_json
 from investlab.schemas.market import BAR_FIELDS
 from investlab.store import delta_log
+from investlab.store.bar_tables import (
+    KEYS,
+    BarQuery,
+    arrow_table,
+    filter_of,
+    first_line,
+    ordered_bars,
+    rows_hash,
+    storage_errors,
+)
 from investlab.store.locks import folder_lock
 
 BASE = "bars"
 CORRECTIONS = "corrections"
-KEYS = ["instrument_id", "session"]
 BATCH_HASH = "investlab.batch_hash"
+CONTENT_HASH = "investlab.content_hash"
 HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionPin:
-    """The Delta versions that make up a dataset version; `corrections_version` is None before the first correction."""
+    """The Delta versions that make up a dataset version; `corrections_version` is None before the first correction.
+
+    `content_hash` is that of the dataset version; a read checks that the tables still are those it was made from.
+    """
 
     base_version: int
     corrections_version: int | None = None
+    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AppendReceipt:
-    """What an append did; `pin` and `content_hash` name the state after it, also when nothing was written."""
+    """What an append did; `pin` names the state after it, also when nothing was written."""
 
     new_rows: int
     changed_rows: int
     same_rows: int
     pin: VersionPin
-    content_hash: str
+
+    @property
+    def content_hash(self) -> str:
+        """Return the hash of all that is stored after the append."""
+        return self.pin.content_hash or ""
 
     @property
     def is_unchanged(self) -> bool:
         """Say whether the batch held nothing that was not stored already."""
         return self.new_rows == 0 and self.changed_rows == 0
-
-
-@dataclass(frozen=True, slots=True)
-class BarQuery:
-    """Which bars to read: all instruments and sessions unless narrowed, known at or before `as_of`."""
-
-    instrument_ids: tuple[int, ...] | None = None
-    start: date | None = None
-    end: date | None = None
-    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class MarketStore:
             Busy: Another process is writing and did not finish in time.
             StorageUnavailable: The folder cannot be written.
         """
-        with _storage_errors(dataset), folder_lock(self.root / f"{dataset}.lock", self.lock_timeout_seconds):
+        with storage_errors(dataset), folder_lock(self.root / f"{dataset}.lock", self.lock_timeout_seconds):
             yield
 
     def append(
@@ -100,7 +108,6 @@ class MarketStore:
         bars: pd.DataFrame,
         *,
         acknowledged: VersionPin | None,
-        acknowledged_hash: str | None,
         ingested_at: datetime,
     ) -> AppendReceipt:
         """Store bars durably and return the receipt; storing the same bars again writes nothing.
@@ -115,31 +122,29 @@ class MarketStore:
             StorageUnavailable: The disk is full or read-only; the tables are as before.
         """
         folder = self.root / dataset
-        with _storage_errors(dataset):
+        with storage_errors(dataset):
             self._recover(dataset, acknowledged)
-            batch = _ordered(bars)
+            batch = ordered_bars(bars)
             new, changed, same = self._classify(dataset, batch, acknowledged)
-            pin = acknowledged or VersionPin(-1)
-            parts = {}
+            if new.empty and changed.empty:
+                return AppendReceipt(0, 0, same, acknowledged or VersionPin(-1, None, hash_json([None, {}])))
+            parts = {BASE: rows_hash(new), CORRECTIONS: rows_hash(changed)}
+            content_hash = hash_json([acknowledged.content_hash if acknowledged else None, parts])
+            base, corrections = _versions(acknowledged)
             before = delta_log.files_under(folder)
             try:
                 if len(new):
-                    parts[BASE] = _rows_hash(new)
-                    base = self._commit(folder / BASE, new.assign(revision=-1), ingested_at, parts[BASE])
-                    pin = VersionPin(base, pin.corrections_version)
+                    marks = {BATCH_HASH: parts[BASE], CONTENT_HASH: content_hash}
+                    base = self._commit(folder / BASE, new.assign(revision=-1), ingested_at, marks)
                 if len(changed):
-                    revision = 1 + _or_none(pin.corrections_version)
-                    corrected = changed.assign(known_at=pd.Timestamp(ingested_at), revision=revision)
-                    parts[CORRECTIONS] = _rows_hash(corrected)
-                    number = self._commit(folder / CORRECTIONS, corrected, ingested_at, parts[CORRECTIONS])
-                    pin = VersionPin(pin.base_version, number)
+                    marks = {BATCH_HASH: parts[CORRECTIONS], CONTENT_HASH: content_hash}
+                    corrected = changed.assign(known_at=pd.Timestamp(ingested_at), revision=corrections + 1)
+                    corrections = self._commit(folder / CORRECTIONS, corrected, ingested_at, marks)
             except BaseException:
                 delta_log.remove_files_since(folder, before)
                 raise
-            content_hash = (
-                hash_json([acknowledged_hash, parts]) if parts else acknowledged_hash or hash_json([None, {}])
-            )
-            return AppendReceipt(len(new), len(changed), same, pin, content_hash)
+            pin = VersionPin(base, corrections if corrections >= 0 else None, content_hash)
+            return AppendReceipt(len(new), len(changed), same, pin)
 
     def read(self, dataset: str, pin: VersionPin, query: BarQuery | None = None) -> pd.DataFrame:
         """Return bars ordered by (instrument_id, session), corrected by what was known at `as_of`.
@@ -149,9 +154,10 @@ class MarketStore:
 
         Raises:
             NotFound: The dataset has no table.
-            Corrupt: A commit or data file of the pinned version is damaged.
+            Corrupt: A commit or data file of the pinned version is damaged, or the dataset was rebuilt since.
         """
         asked = query or BarQuery()
+        self._require_same_tables(dataset, pin)
         frames = [self._read_table(dataset, BASE, pin.base_version, asked)]
         if pin.corrections_version is not None:
             frames.append(self._read_table(dataset, CORRECTIONS, pin.corrections_version, asked))
@@ -208,10 +214,7 @@ class MarketStore:
         folder.mkdir(parents=True, exist_ok=True)
         if acknowledged is not None:
             self.verify(dataset, acknowledged)
-        limits = {BASE: -1, CORRECTIONS: -1}
-        if acknowledged is not None:
-            limits = {BASE: acknowledged.base_version, CORRECTIONS: _or_none(acknowledged.corrections_version)}
-        for table, last in limits.items():
+        for table, last in zip((BASE, CORRECTIONS), _versions(acknowledged), strict=True):
             delta_log.set_aside_commits_after(folder / table, last, folder / "unacknowledged")
 
     def _classify(
@@ -231,15 +234,31 @@ class MarketStore:
         equal = ((left == right) | (np.isnan(left) & np.isnan(right))).all(axis=1)
         return batch[~known], batch[known & ~equal], int((known & equal).sum())
 
-    def _commit(self, table: Path, rows: pd.DataFrame, ingested_at: datetime, batch_hash: str) -> int:
-        data = _arrow(rows, ingested_at)
+    def _require_same_tables(self, dataset: str, pin: VersionPin) -> None:
+        """Check that the commits a pin names are those that made its content, and not of tables built anew since."""
+        if pin.content_hash is None or not (self.root / dataset).exists():
+            return
+        found = set()
+        for table, version in zip((BASE, CORRECTIONS), _versions(pin), strict=True):
+            if version >= 0:
+                found.add(
+                    delta_log.read_commit(self.root / dataset / table, version, dataset).metadata.get(CONTENT_HASH)
+                )
+        if pin.content_hash not in found:
+            raise Corrupt(
+                f"The tables of dataset {dataset!r} were built anew and no longer hold the version asked for.",
+                remedy="Use a newer version; the earlier tables lie beside them in a folder named set-aside.",
+            )
+
+    def _commit(self, table: Path, rows: pd.DataFrame, ingested_at: datetime, marks: dict[str, str]) -> int:
+        data = arrow_table(rows, ingested_at)
         write_deltalake(
             table,
             data,
             mode="append",
             partition_by=["year"],
             schema_mode="merge" if DeltaTable.is_deltatable(str(table)) else None,
-            commit_properties=CommitProperties(custom_metadata={BATCH_HASH: batch_hash}),
+            commit_properties=CommitProperties(custom_metadata=marks),
             post_commithook_properties=HOOKS,
         )
         version = DeltaTable(table).version()
@@ -256,11 +275,11 @@ class MarketStore:
                 remedy=f"Ingest it: `investlab data ingest sample --dataset {dataset}`.",
             )
         try:
-            rows = DeltaTable(folder, version=version).to_pyarrow_dataset().to_table(columns, filter=_filter(query))
+            rows = DeltaTable(folder, version=version).to_pyarrow_dataset().to_table(columns, filter=filter_of(query))
         except (DeltaError, OSError, pa.ArrowException, KeyError) as error:
             self.verify(dataset, VersionPin(version) if table == BASE else VersionPin(-1, version))
             raise Corrupt(
-                f"The bars of dataset {dataset!r} cannot be read at version {version}: {_first_line(error)}.",
+                f"The bars of dataset {dataset!r} cannot be read at version {version}: {first_line(error)}.",
                 remedy=delta_log.remedy(dataset),
             ) from error
         kept = [name for name in rows.column_names if name != "year"]
@@ -276,93 +295,18 @@ class MarketStore:
             rows = pads.dataset(paths, format="parquet").to_table().to_pandas(date_as_object=False)
         except (OSError, pa.ArrowException) as error:
             raise Corrupt(
-                f"A data file of dataset {dataset!r} cannot be read: {_first_line(error)}.",
+                f"A data file of dataset {dataset!r} cannot be read: {first_line(error)}.",
                 remedy=delta_log.remedy(dataset),
             ) from error
-        if _rows_hash(_ordered(rows)) != expected:
+        if rows_hash(ordered_bars(rows)) != expected:
             raise Corrupt(
                 f"The bars written by commit {commit.number} of dataset {dataset!r} differ from their recorded hash.",
                 remedy=delta_log.remedy(dataset),
             )
 
 
-class _storage_errors:  # noqa: N801  (reads as a statement)
-    """Turns errors of the disk and of Delta into `StorageUnavailable`."""
-
-    def __init__(self, dataset: str) -> None:
-        self.dataset = dataset
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, DeltaError, pa.ArrowException)) and not isinstance(error, Busy):
-            raise StorageUnavailable(
-                f"The bars of dataset {self.dataset!r} could not be written: {_first_line(error)}.",
-                remedy="Nothing was changed. Free space or make the home folder writable, then run it again.",
-            ) from error
-
-
-def _or_none(version: int | None) -> int:
-    return -1 if version is None else version
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-
-
-def _ordered(bars: pd.DataFrame) -> pd.DataFrame:
-    frame = bars.assign(session=bars["session"].astype("datetime64[s]"))
-    return frame.sort_values(KEYS, kind="stable", ignore_index=True)
-
-
-def _rows_hash(rows: pd.DataFrame) -> str:
-    fields = [name for name in BAR_FIELDS if name in rows.columns]
-    parts = [
-        ("instrument_id", rows["instrument_id"].to_numpy(np.int64)),
-        ("session", rows["session"].to_numpy("datetime64[D]").astype(np.int64)),
-        *((name, rows[name].to_numpy(np.float64)) for name in fields),
-    ]
-    return hash_arrays(parts)
-
-
-def _arrow(rows: pd.DataFrame, ingested_at: datetime) -> pa.Table:
-    fields = [name for name in BAR_FIELDS if name in rows.columns]
-    stamp = pa.timestamp("us", tz="UTC")
-    columns = {
-        "instrument_id": pa.array(rows["instrument_id"].to_numpy(np.int64)),
-        "session": pa.array(rows["session"].to_numpy("datetime64[D]")),
-        "year": pa.array(rows["session"].dt.year.to_numpy(np.int32)),
-        **{name: pa.array(rows[name].to_numpy(np.float64)) for name in fields},
-        "known_at": pa.array(_utc_microseconds(rows["known_at"]), type=pa.timestamp("us")).cast(stamp),
-        "ingested_at": pa.array([ingested_at] * len(rows), type=stamp),
-        "revision": pa.array(rows["revision"].to_numpy(np.int32)),
-    }
-    return pa.table(columns)
-
-
-def _utc_microseconds(moments: pd.Series) -> np.ndarray:
-    plain: np.ndarray = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
-    return plain
-
-
-def _filter(query: BarQuery) -> pads.Expression | None:
-    terms: list[pads.Expression] = []
-    if query.start is not None:
-        terms += [pads.field("year") >= query.start.year, pads.field("session") >= query.start]
-    if query.end is not None:
-        terms += [pads.field("year") <= query.end.year, pads.field("session") <= query.end]
-    if query.instrument_ids is not None:
-        terms.append(pads.field("instrument_id").isin(_ids(query.instrument_ids)))
-    if query.as_of is not None:
-        terms.append(pads.field("known_at") <= pa.scalar(query.as_of, type=pa.timestamp("us", tz="UTC")))
-    if not terms:
-        return None
-    combined = terms[0]
-    for term in terms[1:]:
-        combined = combined & term
-    return combined
-
-
-def _ids(instrument_ids: Sequence[int]) -> pa.Array:
-    return pa.array(instrument_ids, type=pa.int64())
+def _versions(pin: VersionPin | None) -> tuple[int, int]:
+    """Return the versions of base and corrections, −1 for a table that has none."""
+    if pin is None:
+        return -1, -1
+    return pin.base_version, -1 if pin.corrections_version is None else pin.corrections_version

@@ -15,8 +15,9 @@ from investlab.core.errors import StorageUnavailable
 from investlab.core.hashing import hash_json
 from investlab.schemas.catalog import DatasetVersionInfo
 from investlab.schemas.market import BAR_FIELDS
+from investlab.store.bar_tables import BarQuery
 from investlab.store.locks import folder_lock
-from investlab.store.market import BarQuery, MarketStore, VersionPin
+from investlab.store.market import MarketStore, VersionPin
 
 META = "cube.json"
 LAYOUT = 1
@@ -59,7 +60,9 @@ class PanelStore:
             return cached
         built = _pivot(
             self.market.read(
-                version.dataset, VersionPin(version.base_version, version.corrections_version), BarQuery(as_of=as_of)
+                version.dataset,
+                VersionPin(version.base_version, version.corrections_version, version.content_hash),
+                BarQuery(as_of=as_of),
             )
         )
         try:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -194,7 +193,7 @@ def test_a_file_size_limit_is_a_clean_error(tmp_path: Path) -> None:
     """Where no mount can be made the same protection is reached through a limit on file size."""
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
         "from investlab.cli.app import main; sys.exit(main(sys.argv[1:]))"
     )
     outcome = subprocess.run(
@@ -223,7 +222,7 @@ def test_json_errors_have_the_one_shape(lab: Workspace, capsys: Capture) -> None
 
 
 def test_the_unexpected_is_one_sentence_too(lab: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def surprise(*arguments: object) -> Callable[[], None]:
+    def surprise(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setattr("investlab.services.runs.run_strategy", surprise)

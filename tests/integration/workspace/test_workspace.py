@@ -1,7 +1,9 @@
 """A workspace end to end on small stores: ingest, panels as of a time, recorded runs, traces, reproduction."""
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -206,6 +208,7 @@ def test_a_trace_goes_back_to_the_provider(lab: Workspace) -> None:
     assert f"{DATASET}@1" in trace._repr_html_()
     assert [link.kind for link in lab.trace(f"{DATASET}@1").links] == ["dataset version", "ingest run", "provider"]
     assert lab.trace(DATASET) == lab.trace(f"{DATASET}@1")
+    assert lab.trace(result.panel_id).links == trace.links[2:]
     with pytest.raises(NotFound):
         lab.trace("bt-ffffffffffff")
 
@@ -243,6 +246,38 @@ def test_a_strategy_that_is_not_installed_cannot_be_reproduced(lab: Workspace) -
     assert result.run_id is not None
     with pytest.raises(NotReproducible, match="'mine', which is not installed"):
         lab.reproduce(result.run_id)
+
+
+def test_two_strategies_of_one_class_with_other_state_are_two_runs(lab: Workspace) -> None:
+    class Fixed:
+        name = "fixed"
+        family = "fixed"
+
+        def __init__(self, weight: float) -> None:
+            self.weight = weight
+
+        def weights(self, panel: il.PricePanel) -> np.ndarray:
+            return np.full(panel.shape, self.weight)
+
+    panel = lab.panel(lab.universe(DATASET))
+    small, large = lab.backtest(Fixed(0.1), panel), lab.backtest(Fixed(0.3), panel)
+    assert small.run_id != large.run_id
+    assert small.hash != large.hash
+    assert lab.backtest(Fixed(0.1), panel).run_id == small.run_id
+
+
+def test_a_parameter_that_cannot_be_recorded_is_named(lab: Workspace) -> None:
+    @dataclass(frozen=True)
+    class Odd:
+        name: ClassVar[str] = "odd"
+        family: ClassVar[str] = "odd"
+        how: object = print
+
+        def weights(self, panel: il.PricePanel) -> np.ndarray:
+            return np.full(panel.shape, 0.1)
+
+    with pytest.raises(InvalidInput, match="parameter how is a builtin_function_or_method"):
+        lab.backtest(Odd(), lab.panel(lab.universe(DATASET)))
 
 
 def test_what_cannot_be_determined_is_not_cached_and_said(lab: Workspace, tmp_path: Path) -> None:
@@ -283,6 +318,21 @@ def test_damage_is_found_and_a_rebuild_gives_back_the_same_version(lab: Workspac
     assert lab.panel(lab.universe(DATASET)).id == before.id
     assert lab.verify(deep=True) == {DATASET: 1}
     assert len(list(lab.context.market.root.glob(f"{DATASET}.set-aside-*"))) == 1
+
+
+def test_a_version_from_before_a_rebuild_is_not_read_from_the_new_tables(
+    lab: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(monkeypatch, ScriptedProvider(make_prices(["ZZZ"])))
+    lab.ingest("scripted", DATASET)
+    use_provider(monkeypatch, ScriptedProvider(make_prices(["AAA", "ZZZ"])))
+    receipt = lab.ingest("scripted", DATASET, rebuild=True)
+    assert (receipt.version, receipt.is_restored) == (3, False)
+    lab.context.panels.clear()
+    for version in (1, 2):
+        with pytest.raises(il.InvestlabError, match="built anew|is missing"):
+            lab.panel(["AAA"], dataset=DATASET, version=version)
+    assert lab.panel(["AAA"], dataset=DATASET).source.dataset_version == 3
 
 
 def test_a_crash_between_store_and_record_leaves_no_trace(lab: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def market(tmp_path: Path) -> MarketStore:
 @pytest.fixture
 def version(market: MarketStore) -> DatasetVersionInfo:
     with market.writing("bars"):
-        receipt = market.append("bars", make_bars(), acknowledged=None, acknowledged_hash=None, ingested_at=INGESTED_AT)
+        receipt = market.append("bars", make_bars(), acknowledged=None, ingested_at=INGESTED_AT)
     return DatasetVersionInfo(
         dataset="bars",
         number=1,
