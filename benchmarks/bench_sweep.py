@@ -1,8 +1,8 @@
 """Measure the sweep of moving-average pairs against a plain numpy loop that follows the same conventions.
 
 Run it with `python benchmarks/bench_sweep.py [--quick]`; it prints a table and writes benchmarks/results/sweep.json.
-The prices are synthetic (a seeded random walk). The peer is a loop of ours over combinations in pandas and numpy, run in
-the same process: a backtesting library is not among the platform's requirements. Times are wall clock.
+The prices are synthetic (a seeded random walk). The peer is a loop of ours over combinations in pandas and numpy, run
+in the same process: a backtesting library is not among the platform's requirements. Times are wall clock.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Measure monthly top-k portfolios with shared cash against a plain numpy loop that follows the same conventions.
 
 Run it with `python benchmarks/bench_weights.py [--quick]`; it prints a table and writes
-benchmarks/results/weights.json. The prices are synthetic (a seeded random walk). The peer is a loop of ours over rebalances in numpy, run in the same
-process: a backtesting library is not among the platform's requirements. The peer returns the NAV alone; investlab also
-returns positions, fills and metrics. Times are wall clock.
+benchmarks/results/weights.json. The prices are synthetic (a seeded random walk). The peer is a loop of ours over
+rebalances in numpy, run in the same process: a backtesting library is not among the platform's requirements. The peer
+returns the NAV alone; investlab also returns positions, fills and metrics. Times are wall clock.
 """
 
 import argparse

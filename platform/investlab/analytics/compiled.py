@@ -12,8 +12,7 @@ import numba
 
 def compiled[Kernel: Callable[..., object]](function: Kernel) -> Kernel:
     """Compile a function at its first call; sums keep their written order, so the same input gives the same bits."""
-    options = {"nogil": True, "fastmath": False, "error_model": "numpy"}
     try:
-        return cast("Kernel", numba.njit(cache=True, **options)(function))
+        return cast("Kernel", numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
     except RuntimeError:  # no folder to write a cache to: compile in every process
-        return cast("Kernel", numba.njit(**options)(function))
+        return cast("Kernel", numba.njit(nogil=True, fastmath=False, error_model="numpy")(function))

@@ -1,6 +1,7 @@
 """What commands print: tables for people, JSON for programs, stages of work on standard error."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 THOUSAND = 1000
+WIDE = 160
+"""Columns of output that goes to a file or a program."""
+
+NUMBER = re.compile(r"[+\-−–]?[\d,]*\.?\d*(e[+-]?\d+)?%?|None")
 STYLE: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 """How every command group is made."""
 
@@ -43,10 +48,14 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
             table.add_row(f"[bold]{escape(key)}[/bold]", text(value))
         Console().print(table)
     else:
-        table = Table(*(escape(name) for name in rows[0]), header_style="bold", box=None)
+        table = Table(header_style="bold", box=None)
+        for name in rows[0]:
+            numbers = all(NUMBER.fullmatch(str(row[name])) for row in rows)
+            table.add_column(escape(name), justify="right" if numbers else "left", overflow="fold")
         for row in rows:
             table.add_row(*(text(value) for value in row.values()))
-        Console().print(table)
+        console = Console()
+        (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
 def text(value: Any) -> str:

@@ -74,8 +74,10 @@ def run_the_demo(
         print("\nDatasets (real market data out of installed packages; `investlab data list` states their biases)")
     show(summary.dataset_rows())
     if not output.as_json:
-        print("\nStrategies, net of 5 bps commission and 5 bps slippage, beside buy-and-hold of the same stocks")
+        print("\nStrategies, with 5 bps commission and 5 bps slippage, beside buy-and-hold of the same stocks")
     show(summary.strategy_rows())
+    for sentence in summary.sentences():
+        say(sentence)
     if not output.as_json:
         print(f"\nPipeline run {summary.pipeline.run_id} as of {summary.pipeline.as_of:%Y-%m-%d}")
     home = workspace.context.settings.home_path

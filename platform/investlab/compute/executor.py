@@ -1,9 +1,9 @@
-"""The executor over Ray, and the choice between it and the serial one."""
+"""The executor over Ray."""
 
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,11 +18,10 @@ from ray.exceptions import (
 )
 
 from investlab.compute.head import attach, one_line, start_head
-from investlab.core.config import ExecutorChoice, Settings
+from investlab.core.config import Settings
 from investlab.core.errors import ExecutionFailed, InvalidInput, InvestlabError, WorkerLost
-from investlab.core.executor import Executor, Item, Outcome, Progress, Result, SerialExecutor, Shared, no_progress
+from investlab.core.executor import Item, Outcome, Progress, Result, Shared, no_progress
 
-WORTH_STARTING_SECONDS = 5.0
 MAX_RETRIES = 3
 _IN_FLIGHT_PER_WORKER = 4
 _LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, ObjectLostError)
@@ -159,27 +158,3 @@ def ray_executor(settings: Settings, reason: str = "") -> Iterator[RayExecutor]:
 def _cluster_workers() -> int:
     resources = cast("dict[str, float]", cast("Any", ray).cluster_resources())
     return max(1, int(resources.get("CPU", 1)))
-
-
-def choose_executor(
-    settings: Settings, requested: ExecutorChoice = "auto", estimated_seconds: float | None = None
-) -> AbstractContextManager[Executor]:
-    """Give the executor to use; its `reason` says why.
-
-    `settings.executor` (INVESTLAB_EXECUTOR) overrides `requested`. With `auto`, Ray is chosen only for work estimated
-    to take at least five seconds on one worker.
-    """
-    choice = settings.executor or requested
-    source = "INVESTLAB_EXECUTOR" if settings.executor else "executor"
-    if choice == "ray":
-        return ray_executor(settings, f"{source}=ray")
-    if choice == "serial":
-        return nullcontext(SerialExecutor(f"{source}=serial"))
-    if estimated_seconds is None:
-        return nullcontext(SerialExecutor("auto: how long the work takes is not known"))
-    estimate = f"auto: about {estimated_seconds:.1f} s of work"
-    if estimated_seconds < WORTH_STARTING_SECONDS:
-        return nullcontext(SerialExecutor(f"{estimate}, less than {WORTH_STARTING_SECONDS:.0f} s"))
-    if settings.ray_address is None and settings.ray_workers < 2:
-        return nullcontext(SerialExecutor(f"{estimate}, but only one worker"))
-    return ray_executor(settings, estimate)

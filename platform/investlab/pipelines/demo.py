@@ -1,6 +1,6 @@
 """The demo: sample data to executed notebooks, and one table that says what came out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from investlab.services.workspace import Workspace
 
 PROVIDER = "sample"
 PIPELINE = "research"
+BENCHMARK = ("benchmark_total_return", "benchmark_sharpe", "benchmark_max_drawdown")
 Say = Callable[[str], None]
 
 
@@ -46,26 +47,27 @@ class DemoSummary:
         ]
 
     def strategy_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each strategy, net of costs, beside buy-and-hold of the same instruments."""
+        """Return two rows for each strategy: itself net of costs, and buy-and-hold of the same instruments."""
         rows = []
-        for run, deflated in ((self.sweep_run, self.sweep.deflated_sharpe), (self.momentum_run, None)):
-            metrics, parameters = run.metrics, run.best_parameters
+        for run in (self.sweep_run, self.momentum_run):
+            metrics = run.metrics
+            parameters = ", ".join(f"{name}={value}" for name, value in run.best_parameters.items())
             rows.append(
-                {
-                    "strategy": f"{run.strategy}({', '.join(f'{n}={v}' for n, v in parameters.items())})",
-                    "dataset": f"{run.dataset}@{run.dataset_version}",
-                    "total return": f"{metrics['total_return']:+,.1%}",
-                    "hold": f"{metrics['benchmark_total_return']:+,.1%}",
-                    "Sharpe": f"{metrics['sharpe']:.2f}",
-                    "hold Sharpe": f"{metrics['benchmark_sharpe']:.2f}",
-                    "drawdown": f"{metrics['max_drawdown']:.1%}",
-                    "trials": f"{run.trials:,} ({run.cumulative_trials:,} in all)",
-                    "deflated": "–" if deflated is None else f"{deflated:.1%}",
-                    "executor": f"{run.executor} × {max(len(run.worker_pids), 1)}",
-                    "run": run.run_id,
-                }
+                _row(f"{run.strategy}({parameters}) on {run.dataset}@{run.dataset_version}", metrics, run.run_id)
             )
+            rows.append(_row("   buy and hold", {n.removeprefix("benchmark_"): metrics[n] for n in BENCHMARK}, ""))
         return rows
+
+    def sentences(self) -> list[str]:
+        """Return what the table must be read with: trials, luck, and who computed."""
+        run, sweep = self.sweep_run, self.sweep
+        return [
+            f"{run.strategy}: the best of {run.trials:,} trials ({run.cumulative_trials:,} in all on this dataset); "
+            f"deflated Sharpe ratio {sweep.deflated_sharpe:.1%}; computed by {run.executor} on {len(run.worker_pids)} "
+            f"process(es), {sweep.combos_per_second:,.0f} combinations a second.",
+            f"{self.momentum_run.strategy}: {self.momentum_run.trials} trial "
+            f"({self.momentum_run.cumulative_trials} in all); survivors only, so every return is flattered.",
+        ]
 
 
 def run_demo(workspace: Workspace, say: Say) -> DemoSummary:
@@ -84,18 +86,31 @@ def run_demo(workspace: Workspace, say: Say) -> DemoSummary:
         say(f"[{number}/{len(names)}] {receipt.label}: {skipped}")
         receipts.append(receipt)
     record = launch_pipeline(workspace, Launch(PIPELINE), say)
-    sweep_run = _latest(workspace, "sma_cross", RunKind.SWEEP)
+    sweep_run = _latest(workspace, record, "sma_cross", RunKind.SWEEP)
     result = workspace.load(sweep_run.run_id)
     if not isinstance(result, SweepResult):
         raise TypeError(f"{sweep_run.run_id} is no sweep")
-    momentum = _latest(workspace, "monthly_momentum", RunKind.BACKTEST)
+    momentum = _latest(workspace, record, "monthly_momentum", RunKind.BACKTEST)
     return DemoSummary(tuple(receipts), record, result, sweep_run, momentum)
+
+
+def _row(label: str, metrics: Mapping[str, float], run_id: str) -> dict[str, Any]:
+    return {
+        "net of costs": label,
+        "total return": f"{metrics['total_return']:+,.1%}",
+        "Sharpe": f"{metrics['sharpe']:.2f}",
+        "max drawdown": f"{metrics['max_drawdown']:.1%}",
+        "run": run_id,
+    }
 
 
 def _numbered(say: Say, number: str, text: str) -> None:
     say(f"{number} {text}")
 
 
-def _latest(workspace: Workspace, strategy: str, kind: RunKind) -> RunSummary:
-    found = workspace.list_runs(RunQuery(strategy=strategy, status=RunStatus.COMPLETED))
-    return next(run for run in found if run.kind == kind)
+def _latest(workspace: Workspace, record: PipelineRunInfo, strategy: str, kind: RunKind) -> RunSummary:
+    """Return the latest run of a strategy that a step of this pipeline run made or stands on."""
+    found = workspace.list_runs(RunQuery(strategy=strategy, status=RunStatus.COMPLETED, limit=1000))
+    steps = {step.reused_from or step.step_id for step in record.steps}
+    wanted = [run for run in found if run.kind == kind and run.as_of == record.as_of]
+    return next((run for run in wanted if run.pipeline_step in steps), wanted[0])

@@ -110,7 +110,7 @@ class _Kernel(AsyncKernelManager):
         """The command of the kernel."""
         seconds = self.state.job.notebook_timeout_seconds * (os.cpu_count() or 1)
         module = [sys.executable, "-m", "investlab.pipelines.kernel", str(seconds)]
-        arguments = ["-f", "{connection_file}"]
+        arguments = ["-f", "{connection_file}", "--log-level=ERROR"]
         return KernelSpec(argv=[*module, *arguments], display_name="Python 3", language="python")
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from investlab.analytics.drawdowns import drawdowns
 from investlab.analytics.ratios import sharpe
 from investlab.analytics.returns import simple_returns
 from investlab.backtest.costs import Costs
@@ -256,12 +257,13 @@ def _sweep_outcome(context: Context, result: SweepResult) -> RunOutcome:
 
 
 def _metrics(result: BacktestResult) -> dict[str, float]:
-    """Return the result's metrics, and buy-and-hold's total return and Sharpe ratio beside them."""
+    """Return the result's metrics, and buy-and-hold's return, Sharpe ratio and drawdown beside them."""
     metrics = {name: float(value) for name, value in result.metrics.items()}
     if result.benchmark is not None:
         returns = simple_returns(result.benchmark.to_numpy())
         metrics["benchmark_total_return"] = float(result.benchmark.iloc[-1] / result.initial_cash - 1.0)
         metrics["benchmark_sharpe"] = sharpe(returns, result.source.sessions_per_year)
+        metrics["benchmark_max_drawdown"] = float(drawdowns(result.benchmark.to_numpy()).min())
     return metrics
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from investlab.compute import choose_executor
 from investlab.core.config import ExecutorChoice, Settings
+from investlab.core.errors import ExecutionFailed, InvalidInput
 from investlab.core.executor import SerialExecutor
+from investlab.services import executors
+from investlab.services.executors import choose_executor
 
 
 @pytest.mark.parametrize(
@@ -14,20 +16,34 @@ from investlab.core.executor import SerialExecutor
         pytest.param("serial", "ray", 100.0, "INVESTLAB_EXECUTOR=serial", id="setting-overrides"),
         pytest.param(None, "auto", 4.9, "auto: about 4.9 s of work, less than 5 s", id="too-little-work"),
         pytest.param("auto", "ray", 0.1, "auto: about 0.1 s of work, less than 5 s", id="setting-auto"),
-        pytest.param(None, "auto", None, "auto: how long the work takes is not known", id="unknown"),
     ],
 )
 def test_serial_is_chosen_and_says_why(
-    setting: ExecutorChoice | None, requested: ExecutorChoice, estimate: float | None, reason: str
+    setting: ExecutorChoice | None, requested: ExecutorChoice, estimate: float, reason: str
 ) -> None:
-    with choose_executor(Settings(executor=setting), requested, estimate) as executor:
+    with choose_executor(Settings(executor=setting), requested, lambda: estimate) as executor:
         assert isinstance(executor, SerialExecutor)
         assert executor.map(lambda shared, item: shared + item, 1, [1]).reason == reason
 
 
 def test_one_worker_is_not_worth_a_head() -> None:
-    with choose_executor(Settings(ray_workers=1), "auto", 60.0) as executor:
+    with choose_executor(Settings(ray_workers=1), "auto", lambda: 60.0) as executor:
         assert executor.name == "serial"
+
+
+def test_an_unknown_executor_is_named() -> None:
+    with pytest.raises(InvalidInput, match="Use one of auto, serial, ray"):
+        choose_executor(Settings(), "spark", lambda: 0.0)
+
+
+def test_auto_runs_serially_and_says_so_when_ray_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(settings: Settings, reason: str) -> None:
+        raise ExecutionFailed("The Ray head did not start.")
+
+    monkeypatch.setattr(executors, "_ray", fails)
+    with choose_executor(Settings(), "auto", lambda: 60.0) as executor:
+        assert isinstance(executor, SerialExecutor)
+        assert executor.reason.endswith("serial because Ray is not to be had: The Ray head did not start.")
 
 
 @pytest.mark.slow
@@ -39,6 +55,6 @@ def test_one_worker_is_not_worth_a_head() -> None:
     ],
 )
 def test_ray_is_chosen_and_says_why(setting: ExecutorChoice | None, estimate: float, reason: str) -> None:
-    with choose_executor(Settings(executor=setting), "auto", estimate) as executor:
+    with choose_executor(Settings(executor=setting), "auto", lambda: estimate) as executor:
         outcome = executor.map(lambda shared, item: shared + item, 1, [1, 2])
     assert (outcome.executor, outcome.results, outcome.reason) == ("ray", [2, 3], reason)
