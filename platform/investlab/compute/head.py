@@ -79,7 +79,7 @@ def start_head(settings: Settings, environment: Mapping[str, str] | None = None)
     log = folder / "head.log"
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "investlab.compute", str(folder / "r"), str(settings.ray_workers)],
+            [sys.executable, "-m", "investlab.compute", str(folder), str(settings.ray_workers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,
@@ -92,7 +92,7 @@ def start_head(settings: Settings, environment: Mapping[str, str] | None = None)
         if not address:
             reason = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
             raise ExecutionFailed(
-                f"The Ray head did not start: {reason or 'it gave no reason'}",
+                f"The Ray head did not start: {reason.rstrip('.') or 'it gave no reason'}.",
                 remedy="Use executor='serial', or set INVESTLAB_RAY_ADDRESS to a running head.",
             )
     except BaseException:
@@ -216,11 +216,12 @@ class _BareNode(Node):  # type: ignore[misc]
 
     def _patiently(self, get_node: Callable[..., Any]) -> Callable[..., Any]:
         def wait(*arguments: Any) -> Any:
+            deadline = time.monotonic() + _START_SECONDS
             while True:
                 try:
                     return get_node(*arguments)
                 except RuntimeError:
-                    if self.dead_processes():
+                    if self.dead_processes() or time.monotonic() > deadline:
                         raise
                     time.sleep(0.1)
 
@@ -228,7 +229,7 @@ class _BareNode(Node):  # type: ignore[misc]
 
 
 def serve_head(folder: str, workers: int) -> None:
-    """Run a head in this process until standard input closes."""
+    """Run a head in this process until standard input closes; then remove its folder."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     node = _BareNode(
         RayParams(
@@ -238,7 +239,7 @@ def serve_head(folder: str, workers: int) -> None:
             include_dashboard=False,
             include_log_monitor=cast("Any", False),  # Ray's hint says str
             no_monitor=True,
-            temp_dir=folder,
+            temp_dir=str(Path(folder, "r")),
             runtime_env_agent_port=_free_port(),
         ),
         head=True,
@@ -247,6 +248,7 @@ def serve_head(folder: str, workers: int) -> None:
     sys.stdout.flush()
     sys.stdin.read()
     node.kill_all_processes(check_alive=False, allow_graceful=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -204,11 +204,13 @@ def test_an_interrupted_map_leaves_no_process(number: signal.Signals, tmp_path: 
         assert process.stdout is not None
         assert process.stdout.readline() == "first\n"
         members = psutil.Process(process.pid).children(recursive=True)
-        assert members
+        folders = [Path(line[3]) for member in members if "investlab.compute" in (line := member.cmdline())]
+        assert [folder.exists() for folder in folders] == [True]
         process.send_signal(number)
         process.wait(60)
     _, alive = psutil.wait_procs(members, timeout=30)
     assert not alive
+    assert not folders[0].exists()
 
 
 def test_an_open_connection_is_used_by_ray_executor(executor: RayExecutor) -> None:
