@@ -64,6 +64,7 @@ def test_no_module_is_named_after_nothing() -> None:
     assert not [path for path in _modules() if BANNED_NAMES.search(path.stem)]
 
 
+@pytest.mark.slow
 def test_no_public_name_or_command_uses_the_banned_word() -> None:
     probe = """
 import investlab, typer

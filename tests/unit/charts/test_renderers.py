@@ -266,6 +266,7 @@ def test_holoviews_own_display_replaces_ours() -> None:
     assert list(hooks) == [hv.core.data.LabelledData]
 
 
+@pytest.mark.slow
 def test_importing_charts_prints_and_injects_nothing() -> None:
     probe = "import investlab.charts.results, investlab.charts.sweeps, investlab.charts.panels"
     outcome = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

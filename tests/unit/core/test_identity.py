@@ -156,6 +156,7 @@ def test_breaking_lines_changes_no_control_flow() -> None:
     assert determined(cells(other, "strategy")) != determined(cells(joined, "strategy"))
 
 
+@pytest.mark.slow
 def test_the_identity_is_the_same_in_every_process() -> None:
     program = (
         f"{CELLS}\nfrom investlab.core.identity import identity_of\nprint(*map(identity_of, (Strategy(5), Strategy)))"

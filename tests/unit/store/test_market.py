@@ -196,6 +196,7 @@ def _hold(root: Path, held: Event, release: Event) -> None:
         release.wait(30)
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_told_who_writes(store: MarketStore) -> None:
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
