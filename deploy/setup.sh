@@ -66,7 +66,7 @@ make_venv() {
 install_locked() {
     local python=$venv/bin/python
     if [ -n "$uv" ]; then
-        "$uv" pip install --quiet --python $python --require-hashes --only-binary :all: -r requirements.lock && return 0
+        "$uv" pip install --quiet --compile-bytecode --python $python --require-hashes --only-binary :all: -r requirements.lock && return 0
         say "uv could not install the lock, trying pip"
     fi
     $python -m pip --version >/dev/null 2>&1 || $python -m ensurepip >/dev/null 2>&1 || return 1
