@@ -30,9 +30,9 @@ lab: setup ## open JupyterLab in notebooks/ (ARGS=... passes options on)
 check: setup ## format, lint, types, import contracts and the fast tests, in under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest tests/unit tests/architecture $(FAST)
+	@mkdir -p var; $(BIN)/mypy > var/types.log 2>&1 & types=$$!; \
+	$(BIN)/lint-imports && $(BIN)/python -m pytest tests/unit tests/architecture $(FAST); tests=$$?; \
+	wait $$types; types=$$?; cat var/types.log; exit $$((tests || types))
 
 test: setup ## everything: all tests with coverage, then every notebook (SEED=n repeats an order)
 	@$(BIN)/python tests/run.py $(if $(SEED),--seed $(SEED))
