@@ -22,6 +22,8 @@ from investlab.core.display import Displayable
 from investlab.schemas.backtest import Execution
 from tests.unit.charts.values import HOSTILE, METRICS, SOURCE, make_fills, make_panel, make_result, make_sweep
 
+pytestmark = pytest.mark.slow  # each draws and embeds a whole card
+
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_BYTES = 1_600_000
 SHOWN = [
@@ -266,7 +268,6 @@ def test_holoviews_own_display_replaces_ours() -> None:
     assert list(hooks) == [hv.core.data.LabelledData]
 
 
-@pytest.mark.slow
 def test_importing_charts_prints_and_injects_nothing() -> None:
     probe = "import investlab.charts.results, investlab.charts.sweeps, investlab.charts.panels"
     outcome = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
