@@ -19,6 +19,8 @@ PLANTS = {
     "papermill": ("services/workspace.py", "import papermill"),
     "charts": ("services/workspace.py", "import holoviews"),
     "bentoml": ("services/workspace.py", "import bentoml"),
+    "web": ("services/workspace.py", "import fastapi"),
+    "client": ("client/__init__.py", "from investlab.market import panel"),
     "pure": ("market/panel.py", "import subprocess"),
 }
 
@@ -56,6 +58,19 @@ def test_the_contracts_hold() -> None:
 
 def test_every_contract_has_a_planted_violation() -> None:
     assert {str(contract["id"]) for contract in _contracts()} == set(PLANTS)
+
+
+def test_only_the_adapters_may_import_bentoml() -> None:
+    """The contract lists the modules of two packages one by one, so that it can leave out the two adapters."""
+    sources = next(set(c["source_modules"]) for c in _contracts() if c["id"] == "bentoml")  # type: ignore[call-overload]
+    package = ROOT / "platform" / "investlab"
+    expected = {f"investlab.{folder.name}" for folder in package.iterdir() if (folder / "__init__.py").exists()}
+    expected -= {"investlab.api", "investlab.store"}
+    for inner in ("api", "store"):
+        found = {f"investlab.{inner}.{path.stem}" for path in (package / inner).iterdir() if path.suffix == ".py"}
+        found |= {f"investlab.{inner}.{path.parent.name}" for path in (package / inner).glob("*/__init__.py")}
+        expected |= found - {f"investlab.{inner}.__init__"}
+    assert sources == expected - {"investlab.api.gateway", "investlab.store.bento_export"}
 
 
 def test_no_contract_ignores_an_import() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,24 @@ class Settings(BaseModel):
     panel_cache_mib: int = Field(2048, ge=16, description="Size budget of the panel cache.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("WARNING", description="Least severe level logged.")
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines on standard error.")
+    token: SecretStr | None = Field(
+        None, min_length=16, description="Access token of gateway and dashboards; default is a new one at each start."
+    )
+    host: str = Field("127.0.0.1", description="Address that gateway and dashboards listen on; this machine only.")
+    gateway_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of the gateway; default is 8420, or a free one when that is taken."
+    )
+    dashboards_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of the dashboards; default is 8421, or a free one when that is taken."
+    )
+    gateway_url: str | None = Field(None, description="Where pages reach the gateway; set by `investlab up`.")
+    origins: str = Field("", description="Comma-separated origins whose pages may open the stream; set by `up`.")
+    bentos: Path = Field(Path("bentos"), description="Folder of the BentoML services.")
+    dashboards: Path = Field(Path("dashboards"), description="Folder of the dashboard pages.")
+    model: str = Field("us-ranker", description="The model that is served and followed by the paper portfolio.")
+    max_body_mib: int = Field(2, ge=1, le=64, description="Longest request body; longer ones are refused with 413.")
+    replay_sessions_per_minute: float = Field(30.0, gt=0, le=6000, description="Speed of the replay clock.")
+    replay_from: date = Field(date(2022, 1, 1), description="The replay walks through the sessions from here on.")
     pipeline_step: str | None = Field(None, description="Set by the pipeline runner: the step that is running.")
 
     @property

@@ -155,3 +155,63 @@ class NotReproducible(InvestlabError):
     status = 409
     exit_code = 4
     title = "Not reproducible"
+
+
+class Unauthorized(InvestlabError):
+    """The caller showed no credential, or a wrong one."""
+
+    code = "unauthorized"
+    status = 401
+    exit_code = 8
+    title = "Unauthorized"
+
+
+class Forbidden(InvestlabError):
+    """The caller may not do this from where it is."""
+
+    code = "forbidden"
+    status = 403
+    exit_code = 8
+    title = "Forbidden"
+
+
+class BadRequest(InvalidInput):
+    """The request cannot be read at all."""
+
+    code = "bad_request"
+    status = 400
+    title = "Bad request"
+
+
+class MethodNotAllowed(InvalidInput):
+    """The address exists and does not take this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+
+class PayloadTooLarge(InvalidInput):
+    """The request's body is longer than allowed."""
+
+    code = "payload_too_large"
+    status = 413
+    title = "Payload too large"
+
+
+class UnsupportedMediaType(InvalidInput):
+    """The request's body is of a type that is not read here."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "Unsupported media type"
+
+
+class ModelUnavailable(InvestlabError):
+    """No model version can answer now."""
+
+    code = "model_unavailable"
+    status = 503
+    exit_code = 5
+    title = "Model unavailable"
+    retry_after_seconds = 5

@@ -10,7 +10,10 @@ STRATEGIES = "investlab.strategies"
 RENDERERS = "investlab.renderers"
 EXECUTORS = "investlab.executors"
 COMMANDS = "investlab.commands"
-GROUPS = (PROVIDERS, STRATEGIES, RENDERERS, EXECUTORS, COMMANDS)
+LEARNERS = "investlab.learners"
+PREDICTORS = "investlab.predictors"
+SERVERS = "investlab.servers"
+GROUPS = (PROVIDERS, STRATEGIES, RENDERERS, EXECUTORS, COMMANDS, LEARNERS, PREDICTORS, SERVERS)
 
 _KINDS = {
     PROVIDERS: "provider",
@@ -18,6 +21,9 @@ _KINDS = {
     RENDERERS: "renderer",
     EXECUTORS: "executor",
     COMMANDS: "command",
+    LEARNERS: "learner",
+    PREDICTORS: "artifact format",
+    SERVERS: "server",
 }
 
 

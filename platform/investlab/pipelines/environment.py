@@ -28,10 +28,11 @@ _FOLDERS = {
 def passed_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a child process may know: allow-listed variables without secrets, and the settings in force.
 
-    The database's URL is a setting and may hold a password: a notebook that may read the database needs it.
+    The database's URL is a setting and may hold a password: a notebook that may read the database needs it. The access
+    token of gateway and dashboards is kept back.
     """
     kept = {n: value for n, value in environment.items() if _PASSED.fullmatch(n) and not _SECRET.fullmatch(n)}
-    for name in settings.model_fields_set:
+    for name in settings.model_fields_set - {"token"}:
         value = getattr(settings, name)
         if value is not None:
             shown = value.get_secret_value() if isinstance(value, SecretStr) else str(value)

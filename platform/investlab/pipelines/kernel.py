@@ -3,18 +3,17 @@
 Run as `python -m investlab.pipelines.kernel CPU_SECONDS ...`; the rest of the arguments are ipykernel's.
 """
 
-import ctypes
 import os
 import resource
-import signal
 import sys
 
 from ipykernel import kernelapp
 
+from investlab.core.lifeline import die_with_parent
+
 _MEMORY_SHARE = 0.8
 _LARGEST_FILE = 16 * 2**30
 _MOST_OPEN_FILES = 65_536
-_PR_SET_PDEATHSIG = 1
 
 
 def bound(cpu_seconds: int) -> None:
@@ -30,14 +29,6 @@ def bound(cpu_seconds: int) -> None:
         soft, hard = resource.getrlimit(kind)
         ceiling = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (ceiling if soft == resource.RLIM_INFINITY else min(soft, ceiling), ceiling))
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the system kill this process when its parent dies, where it can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from html import escape
 
 from investlab.schemas.market import Frozen
-
-STYLE = "font:13px/1.5 system-ui,sans-serif;border-collapse:collapse;font-variant-numeric:tabular-nums"
+from investlab.schemas.tables import STYLE
 
 
 class TraceLink(Frozen):

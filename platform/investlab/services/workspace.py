@@ -27,8 +27,8 @@ from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import InstrumentRef
 from investlab.schemas.receipts import IngestReceipt
 from investlab.schemas.trace import Trace
+from investlab.services import frames, prices, runs
 from investlab.services import ingest as ingesting
-from investlab.services import prices, runs
 from investlab.services.context import Context
 from investlab.services.progress import progress_bar
 from investlab.services.reproduction import Reproduction, reproduce_run
@@ -37,7 +37,7 @@ from investlab.store.artifacts import ArtifactStore
 from investlab.store.database import Database
 from investlab.store.market import MarketStore
 from investlab.store.panels import PanelStore
-from investlab.store.repositories import actions, backtests, catalog, datasets
+from investlab.store.repositories import backtests, catalog, datasets
 
 ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
 
@@ -105,31 +105,7 @@ class Workspace:
 
     def datasets(self) -> pd.DataFrame:
         """Return the datasets ordered by name: latest version, basis, rows, span, source, licence and biases."""
-        with self.context.database.read() as session:
-            infos = datasets.list_datasets(session)
-            latest = {info.name: datasets.latest_version(session, info.name) for info in infos}
-        rows = []
-        for info in infos:
-            version = latest[info.name]
-            rows.append(
-                {
-                    "dataset": info.name,
-                    "title": info.title,
-                    "version": version.number if version else 0,
-                    "basis": str(info.price_basis),
-                    "currency": info.currency,
-                    "fields": ", ".join(info.fields),
-                    "instruments": version.instruments if version else 0,
-                    "rows": version.rows if version else 0,
-                    "first session": version.first_session if version else None,
-                    "last session": version.last_session if version else None,
-                    "source": info.source,
-                    "licence": info.licence,
-                    "biases": "; ".join(info.biases),
-                    "synthetic": info.synthetic,
-                }
-            )
-        return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["dataset"]).set_index("dataset")
+        return frames.datasets_frame(self.context)
 
     def provider_of(self, dataset: str) -> str:
         """Return the name of the provider that a dataset comes from.
@@ -162,14 +138,7 @@ class Workspace:
 
         Columns: ex_date, symbol, kind, value, known_at, assumed, source.
         """
-        names = {ref.instrument_id: ref.symbol for ref in prices.dataset_instruments(self.context, dataset)}
-        with self.context.database.read() as session:
-            found = actions.actions_as_of(session, dataset, as_of=self.context.as_of)
-        columns = ["ex_date", "symbol", "kind", "value", "known_at", "assumed", "source"]
-        rows = [
-            {**action.model_dump(), "kind": str(action.kind), "symbol": names[action.instrument_id]} for action in found
-        ]
-        return pd.DataFrame(rows, columns=columns).sort_values(["ex_date", "symbol"], ignore_index=True)
+        return frames.actions_frame(self.context, dataset)
 
     def panel(
         self,
@@ -252,7 +221,7 @@ class Workspace:
 
     def runs(self, query: RunQuery | None = None) -> pd.DataFrame:
         """Return recorded runs, newest first, indexed by run id."""
-        return runs_frame(self.list_runs(query))
+        return frames.runs_frame(self.list_runs(query))
 
     def list_runs(self, query: RunQuery | None = None) -> list[RunSummary]:
         """Return recorded runs, newest first."""
@@ -363,28 +332,6 @@ def parse_execution(execution: Execution | str) -> Execution:
         return Execution(execution)
     except ValueError as error:
         raise InvalidInput(f"Unknown execution {execution!r}.", remedy=f"Use {', '.join(Execution)}.") from error
-
-
-def runs_frame(found: Sequence[RunSummary]) -> pd.DataFrame:
-    """Return run summaries as a frame indexed by run id."""
-    rows = [
-        {
-            "run": run.run_id,
-            "kind": run.kind,
-            "strategy": run.strategy,
-            "parameters": ", ".join(f"{name}={value}" for name, value in run.best_parameters.items()),
-            "dataset": f"{run.dataset}@{run.dataset_version}",
-            "status": run.status,
-            "executor": run.executor,
-            "trials": run.trials,
-            "total return": run.metrics.get("total_return"),
-            "sharpe": run.metrics.get("sharpe"),
-            "max drawdown": run.metrics.get("max_drawdown"),
-            "started": run.started_at,
-        }
-        for run in found
-    ]
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["run"]).set_index("run")
 
 
 def _universe(universe: Universe | Sequence[str], dataset: str | None) -> tuple[str, tuple[str, ...]]:

@@ -37,7 +37,12 @@ def test_only_listed_variables_pass_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_settings_in_force_pass_with_an_absolute_home() -> None:
-    settings = Settings(home=Path("var"), database_url=SecretStr("sqlite:///x.db"), cell_timeout_seconds=9)
+    settings = Settings(
+        home=Path("var"),
+        database_url=SecretStr("sqlite:///x.db"),
+        cell_timeout_seconds=9,
+        token=SecretStr("kept back from notebooks"),
+    )
     passed = passed_environment(settings, {})
     assert passed == {
         "INVESTLAB_HOME": str(Path("var").absolute()),

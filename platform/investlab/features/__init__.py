@@ -1,0 +1,1 @@
+"""Features from price panels, the same code offline and online; pure."""

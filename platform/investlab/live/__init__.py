@@ -1,0 +1,1 @@
+"""The live layer: connections, hub, bus, replay clock and feeds."""

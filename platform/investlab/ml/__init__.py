@@ -1,0 +1,1 @@
+"""Machine learning: training sets, training, evaluation, registry rules, predictors, monitoring; pure."""

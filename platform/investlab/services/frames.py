@@ -1,0 +1,73 @@
+"""Records as the frames that notebooks and commands show."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from investlab.schemas.backtest import RunSummary
+from investlab.services import prices
+from investlab.services.context import Context
+from investlab.store.repositories import actions, datasets
+
+
+def datasets_frame(context: Context) -> pd.DataFrame:
+    """Return the datasets ordered by name: latest version, basis, rows, span, source, licence and biases."""
+    with context.database.read() as session:
+        infos = datasets.list_datasets(session)
+        latest = {info.name: datasets.latest_version(session, info.name) for info in infos}
+    rows = []
+    for info in infos:
+        version = latest[info.name]
+        rows.append(
+            {
+                "dataset": info.name,
+                "title": info.title,
+                "version": version.number if version else 0,
+                "basis": str(info.price_basis),
+                "currency": info.currency,
+                "fields": ", ".join(info.fields),
+                "instruments": version.instruments if version else 0,
+                "rows": version.rows if version else 0,
+                "first session": version.first_session if version else None,
+                "last session": version.last_session if version else None,
+                "source": info.source,
+                "licence": info.licence,
+                "biases": "; ".join(info.biases),
+                "synthetic": info.synthetic,
+            }
+        )
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["dataset"]).set_index("dataset")
+
+
+def actions_frame(context: Context, dataset: str) -> pd.DataFrame:
+    """Return a dataset's corporate actions as known at the context's time, ordered by ex-date and symbol."""
+    names = {ref.instrument_id: ref.symbol for ref in prices.dataset_instruments(context, dataset)}
+    with context.database.read() as session:
+        found = actions.actions_as_of(session, dataset, as_of=context.as_of)
+    columns = ["ex_date", "symbol", "kind", "value", "known_at", "assumed", "source"]
+    rows = [
+        {**action.model_dump(), "kind": str(action.kind), "symbol": names[action.instrument_id]} for action in found
+    ]
+    return pd.DataFrame(rows, columns=columns).sort_values(["ex_date", "symbol"], ignore_index=True)
+
+
+def runs_frame(found: Sequence[RunSummary]) -> pd.DataFrame:
+    """Return run summaries as a frame indexed by run id."""
+    rows = [
+        {
+            "run": run.run_id,
+            "kind": run.kind,
+            "strategy": run.strategy,
+            "parameters": ", ".join(f"{name}={value}" for name, value in run.best_parameters.items()),
+            "dataset": f"{run.dataset}@{run.dataset_version}",
+            "status": run.status,
+            "executor": run.executor,
+            "trials": run.trials,
+            "total return": run.metrics.get("total_return"),
+            "sharpe": run.metrics.get("sharpe"),
+            "max drawdown": run.metrics.get("max_drawdown"),
+            "started": run.started_at,
+        }
+        for run in found
+    ]
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["run"]).set_index("run")

@@ -1,0 +1,1 @@
+"""Panel views and the server of the dashboards."""
