@@ -1,7 +1,8 @@
 """What waits to be sent on one connection: bounded, with updates conflated by topic."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from investlab.live.ring import Encoded
@@ -27,8 +28,9 @@ class OutboundQueue:
 
     def __init__(self, limits: QueueLimits) -> None:
         self._limits = limits
-        self._essentials: deque[str | Encoded] = deque()
+        self._essentials: OrderedDict[str | int, str | Encoded] = OrderedDict()
         self._bytes = 0
+        self._count = 0
         self._updates: OrderedDict[str, Encoded] = OrderedDict()
         self._ready = asyncio.Event()
         self.dropped = 0
@@ -42,10 +44,18 @@ class OutboundQueue:
         return bool(self._essentials)
 
     def put(self, frame: str | Encoded) -> bool:
-        """Add a frame that is never dropped; False when the limits are exceeded."""
+        """Add a frame that is never dropped; False when the limits are exceeded.
+
+        A snapshot replaces what waits of its topic, so that numbers never go backwards.
+        """
+        self._count += 1
+        key: str | int = self._count
         if isinstance(frame, Encoded):
-            self._supersede(frame)
-        self._essentials.append(frame)
+            self._updates.pop(frame.message.topic, None)
+            if frame.message.kind is MessageKind.SNAPSHOT:
+                key = frame.message.topic
+                self._bytes -= _size(self._essentials.pop(key, ""))
+        self._essentials[key] = frame
         self._bytes += _size(frame)
         self._ready.set()
         return len(self._essentials) <= self._limits.essentials and self._bytes <= self._limits.essential_bytes
@@ -60,14 +70,15 @@ class OutboundQueue:
             self.dropped += 1
         self._ready.set()
 
-    def forget(self, topic: str) -> None:
-        """Drop the update of a topic that is no longer wanted."""
-        self._updates.pop(topic, None)
+    def keep(self, wanted: Callable[[str], bool]) -> None:
+        """Drop the updates of topics that are no longer wanted."""
+        for topic in [topic for topic in self._updates if not wanted(topic)]:
+            del self._updates[topic]
 
     def take(self) -> str | None:
         """Return the next frame, None when nothing waits."""
         if self._essentials:
-            frame = self._essentials.popleft()
+            _, frame = self._essentials.popitem(last=False)
             self._bytes -= _size(frame)
             return frame if isinstance(frame, str) else frame.text
         if self._updates:
@@ -82,17 +93,6 @@ class OutboundQueue:
     def wake(self) -> None:
         """Let whoever waits look again."""
         self._ready.set()
-
-    def _supersede(self, frame: Encoded) -> None:
-        """Drop what a snapshot or resumed message makes out of date, so that numbers never go backwards."""
-        topic = frame.message.topic
-        self._updates.pop(topic, None)
-        if frame.message.kind is not MessageKind.SNAPSHOT:
-            return
-        kept = deque(f for f in self._essentials if isinstance(f, str) or f.message.topic != topic)
-        if len(kept) != len(self._essentials):
-            self._essentials = kept
-            self._bytes = sum(_size(f) for f in kept)
 
 
 def _size(frame: str | Encoded) -> int:

@@ -11,16 +11,12 @@ from investlab.schemas.live import LastSeen, LiveMessage, MessageKind
 RING_MESSAGES = 64
 
 
-@dataclass(frozen=True, eq=False)
 class Encoded:
-    """A message and its text, made once however many connections it goes to."""
+    """A message and its JSON text, made once however many connections it goes to."""
 
-    message: LiveMessage
-
-    @cached_property
-    def text(self) -> str:
-        """Return the message as JSON."""
-        return self.message.model_dump_json()
+    def __init__(self, message: LiveMessage) -> None:
+        self.message = message
+        self.text = message.model_dump_json()
 
     @cached_property
     def snapshot(self) -> "Encoded":

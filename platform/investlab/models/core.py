@@ -41,8 +41,10 @@ from investlab.schemas.catalog import (
     LevelBasis,
 )
 from investlab.schemas.ledger import RunKind, RunStatus
+from investlab.schemas.live import ReplayStatus
 from investlab.schemas.market import ActionKind, PriceBasis
 from investlab.schemas.pipelines import PipelineStatus, StepStatus
+from investlab.schemas.registry import Alias, ArtifactFormat
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -191,6 +193,9 @@ class Base(DeclarativeBase):
         RunStatus: Choice(RunStatus),
         PipelineStatus: Choice(PipelineStatus),
         StepStatus: Choice(StepStatus),
+        ArtifactFormat: Choice(ArtifactFormat),
+        Alias: Choice(Alias),
+        ReplayStatus: Choice(ReplayStatus),
     }
 
 
@@ -454,6 +459,119 @@ class BacktestTrials(Base):
     sharpe_mean: Mapped[float | None]
     sharpe_variance: Mapped[float | None]
     recorded_at: Mapped[datetime]
+
+
+class TrainingRun(Base):
+    """One training of a learner; among completed runs `key` is unique, failed attempts stay beside them."""
+
+    __tablename__ = "training_runs"
+    __table_args__ = (
+        _one_of("status", RunStatus),
+        _one_of("artifact_format", ArtifactFormat),
+        Index(
+            "uq_training_runs_completed_key",
+            "key",
+            unique=True,
+            sqlite_where=text("status = 'completed'"),
+            postgresql_where=text("status = 'completed'"),
+        ),
+        Index(None, "learner", "started_at"),
+    )
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str]
+    owner: Mapped[str]
+    learner: Mapped[str]
+    learner_identity: Mapped[str | None]
+    spec: Mapped[dict[str, Any]]
+    dataset_version_id: Mapped[int] = _to("dataset_versions.id")
+    as_of: Mapped[datetime | None]
+    panel_id: Mapped[str] = mapped_column(index=True)
+    panel: Mapped[dict[str, Any]]
+    code_identity: Mapped[str]
+    lock_hash: Mapped[str]
+    platform_version: Mapped[str]
+    status: Mapped[RunStatus]
+    signature: Mapped[dict[str, Any] | None]
+    artifact_format: Mapped[ArtifactFormat | None]
+    artifact_sha256: Mapped[str | None]
+    evaluation_sha256: Mapped[str | None]
+    scorecard: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+    pipeline_step_uid: Mapped[str | None] = _to("pipeline_steps.uid", "SET NULL")
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ModelVersion(Base):
+    """An immutable version of a model; rows are only ever added."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        _one_of("artifact_format", ArtifactFormat),
+        CheckConstraint("number >= 1", name="number"),
+        UniqueConstraint("model", "number"),
+        UniqueConstraint("model", "content_hash"),
+    )
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    model: Mapped[str]
+    number: Mapped[int]
+    training_run_id: Mapped[int] = _to("training_runs.id")
+    learner: Mapped[str]
+    signature: Mapped[dict[str, Any]]
+    artifact_format: Mapped[ArtifactFormat]
+    artifact_sha256: Mapped[str]
+    evaluation_sha256: Mapped[str]
+    scorecard: Mapped[dict[str, Any]]
+    content_hash: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ModelAlias(Base):
+    """The version of a model that an alias names now."""
+
+    __tablename__ = "model_aliases"
+    __table_args__ = (_one_of("alias", Alias), UniqueConstraint("model", "alias"))
+
+    id: Mapped[Key]
+    model: Mapped[str]
+    alias: Mapped[Alias]
+    version_id: Mapped[int] = _to("model_versions.id")
+    moved_at: Mapped[datetime]
+
+
+class ReplayPass(Base):
+    """One walk of the session clock through a dataset's sessions; at most one runs for each dataset."""
+
+    __tablename__ = "replay_passes"
+    __table_args__ = (
+        _one_of("status", ReplayStatus),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint("first_session <= last_session", name="span"),
+        CheckConstraint("session IS NULL OR session BETWEEN first_session AND last_session", name="session"),
+        UniqueConstraint("dataset_id", "number"),
+        Index(
+            "uq_replay_passes_running",
+            "dataset_id",
+            unique=True,
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+    )
+
+    id: Mapped[Key]
+    uid: Mapped[str] = mapped_column(unique=True)
+    number: Mapped[int]
+    dataset_id: Mapped[int] = _to("datasets.id", index=False)
+    first_session: Mapped[date]
+    last_session: Mapped[date]
+    session: Mapped[date | None]
+    status: Mapped[ReplayStatus]
+    started_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class AuditEvent(Base):

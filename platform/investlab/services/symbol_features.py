@@ -1,0 +1,173 @@
+"""Features of a model's instruments at a session, from the stored bars, by the same code as in training."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+
+from investlab.core.clock import parse_as_of
+from investlab.core.errors import InvalidInput, NotFound
+from investlab.features.definitions import lookback_of
+from investlab.features.matrix import build_features
+from investlab.schemas.backtest import PanelRequest
+from investlab.schemas.market import InstrumentRef
+from investlab.schemas.registry import ModelVersionInfo
+from investlab.schemas.serving import ClockState, Freshness
+from investlab.services import prices
+from investlab.services.context import Context
+from investlab.services.session_clock import SessionClock, close_of, read_session_clock
+
+KEPT_SESSIONS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionFeatures:
+    """The features of all instruments of a model at one session: `values` is instruments × features, NaN = unknown."""
+
+    session: date
+    listing: tuple[InstrumentRef, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SymbolRows:
+    """Rows for the symbols asked for, in their order, and what they stand on; `as_of` is when all of it was known."""
+
+    listing: tuple[InstrumentRef, ...]
+    values: np.ndarray
+    session: date
+    as_of: datetime
+    dataset: str
+    dataset_version: int
+    fresh: Freshness
+    pass_id: str | None
+
+
+class SymbolFeatures:
+    """Builds the features that a model needs for symbols and keeps those of the last sessions asked for.
+
+    They are built for the whole universe that the model was trained on, as in training, on the tail of the panel that
+    the features look back over. The session clock is read at each request, so nobody sees a session too early.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._built: OrderedDict[tuple[object, ...], SessionFeatures] = OrderedDict()
+        self._building = threading.Lock()
+
+    def rows(self, version: ModelVersionInfo, symbols: Sequence[str], as_of: date | datetime | None) -> SymbolRows:
+        """Return the features of these symbols at the last session known as of a time, the clock's present by default.
+
+        Raises:
+            NotFound: A symbol is not in the model's universe; near matches are named.
+            InvalidInput: `as_of` is later than the session clock or before the data, a symbol is named twice, or an
+                instrument has too little history.
+        """
+        clock = read_session_clock(self._context, version.lineage.dataset)
+        moment = _limit(as_of, clock)
+        found = self.at(version, clock, moment)
+        picked = _pick(found, symbols)
+        values = found.values[picked]
+        _require_known(values, symbols, version.signature.features, found.session)
+        return SymbolRows(
+            listing=tuple(found.listing[place] for place in picked),
+            values=values,
+            session=found.session,
+            as_of=moment or close_of(clock.info.calendar, found.session, clock.info.lag_seconds),
+            dataset=clock.info.name,
+            dataset_version=clock.version.number,
+            fresh=clock.freshness(found.session),
+            pass_id=clock.pass_id,
+        )
+
+    def at(self, version: ModelVersionInfo, clock: SessionClock, moment: datetime | None) -> SessionFeatures:
+        """Return the features of the model's whole universe at a moment, the clock's present by default."""
+        bars = clock.version
+        end = min(clock.session, moment.astimezone(UTC).date()) if moment is not None else clock.session
+        # Without corrections every bar is known at its close: to cut by session is to cut by time, and far cheaper.
+        known = None if bars.corrections_version is None else moment or _present(clock)
+        if known is None and moment is not None:
+            end = _last_closed(clock, end, moment)
+        key = (bars.content_hash, known, end, version.lineage.symbols, version.signature.features)
+        with self._building:
+            built = self._built.get(key)
+            if built is None:
+                built = self._build(version, clock, end, known)
+                self._built[key] = built
+                while len(self._built) > KEPT_SESSIONS:
+                    self._built.popitem(last=False)
+            self._built.move_to_end(key)
+        return built
+
+    def _build(
+        self, version: ModelVersionInfo, clock: SessionClock, end: date, known: datetime | None
+    ) -> SessionFeatures:
+        names = version.signature.features
+        whole = PanelRequest(
+            dataset=clock.info.name,
+            symbols=version.lineage.symbols,
+            fields=("close",),
+            end=end,
+            as_of=known,
+            dataset_version=clock.version.number,
+        )
+        sessions = prices.build_panel(self._context, whole).sessions
+        start: date = sessions[-min(len(sessions), lookback_of(names) + 1)].item()
+        panel = prices.build_panel(self._context, whole.model_copy(update={"start": start}))
+        matrix = build_features(panel, names)
+        values = np.ascontiguousarray(matrix.values[-1])
+        values.flags.writeable = False
+        return SessionFeatures(panel.last_session, panel.listing, values)
+
+
+def _limit(as_of: date | datetime | None, clock: SessionClock) -> datetime | None:
+    """Return the moment to read at, None for the clock's present."""
+    moment = parse_as_of(as_of)
+    if moment is None:
+        return None
+    latest = clock.session if clock.state is ClockState.REPLAY else clock.now.astimezone(UTC).date()
+    if moment.astimezone(UTC).date() > latest:
+        raise InvalidInput(
+            f"as_of {as_of} is later than the session clock, which stands at {latest}: that would look ahead.",
+            remedy=f"Ask for {latest} or earlier, or leave as_of out.",
+        )
+    return moment
+
+
+def _present(clock: SessionClock) -> datetime:
+    return close_of(clock.info.calendar, clock.session, clock.info.lag_seconds)
+
+
+def _last_closed(clock: SessionClock, end: date, moment: datetime) -> date:
+    """Return the last day whose close is known at the moment: the day before, while its market is still open."""
+    found = np.busday_offset(np.datetime64(end, "D"), 0, roll="backward")
+    day: date = found.item()
+    if day != end:
+        return end
+    return end
+
+
+def _pick(found: SessionFeatures, symbols: Sequence[str]) -> list[int]:
+    places = {ref.symbol: place for place, ref in enumerate(found.listing)}
+    for symbol in symbols:
+        if symbol not in places:
+            raise NotFound.named("symbol", symbol, places, remedy="The model knows the instruments it was trained on.")
+    if len(set(symbols)) != len(symbols):
+        raise InvalidInput("A symbol is named twice.", remedy="Name each symbol once.")
+    return [places[symbol] for symbol in symbols]
+
+
+def _require_known(values: np.ndarray, symbols: Sequence[str], names: Sequence[str], session: date) -> None:
+    unknown = ~np.isfinite(values)
+    if not unknown.any():
+        return
+    row = int(np.flatnonzero(unknown.any(axis=1))[0])
+    missing = [name for name, bad in zip(names, unknown[row], strict=True) if bad]
+    raise InvalidInput(
+        f"{symbols[row]} has not enough history at {session} for {', '.join(missing)}.",
+        remedy="Leave it out, or ask for a later as_of.",
+        details={"symbol": symbols[row], "features": missing},
+    )
