@@ -19,7 +19,21 @@ from investlab.schemas.catalog import (
 from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
 from investlab.schemas.market import ActionKind, CorporateAction, PriceBasis
 from investlab.schemas.pipelines import PipelineStart, PipelineStatus, StepDraft, StepOutcome
-from investlab.store.repositories import actions, audit, backtests, catalog, datasets, ingests, outbox, pipelines
+from investlab.schemas.registry import Alias, ArtifactFormat, InputSignature, Scorecard, TrainingSpec
+from investlab.schemas.training import TrainingEnd, TrainingStart
+from investlab.store.repositories import (
+    actions,
+    audit,
+    backtests,
+    catalog,
+    datasets,
+    ingests,
+    outbox,
+    pipelines,
+    registry,
+    replays,
+    training,
+)
 
 AT = datetime(2024, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 NASDAQ = Venue(mic="XNAS", name="Nasdaq", timezone="America/New_York", calendar="XNAS")
@@ -131,6 +145,54 @@ def run_outcome(**fields: Any) -> RunOutcome:
     return RunOutcome(**own | fields)
 
 
+def training_start(**fields: Any) -> TrainingStart:
+    """Return a training of a linear learner on version 1 of the dataset."""
+    own: dict[str, Any] = {
+        "run_id": "tr-0001",
+        "key": "training-key-1",
+        "spec": TrainingSpec(learner="momentum_12_1", features=("momentum_12_1",), parameters={"z": 1, "a": [0.1]}),
+        "learner_identity": "learner-1",
+        "panel": PanelRequest(dataset="us", symbols=("AAPL",), as_of=AT),
+        "panel_id": "pn-1",
+        "dataset_version": 1,
+        "code_identity": "code-1",
+        "lock_hash": "lock-1",
+        "platform_version": "0.1.0",
+        "started_at": AT,
+    }
+    return TrainingStart(**own | fields)
+
+
+def training_end(**fields: Any) -> TrainingEnd:
+    """Return the end of a training that gave linear weights."""
+    own: dict[str, Any] = {
+        "signature": InputSignature(features=("momentum_12_1",), horizon_sessions=21),
+        "artifact_format": ArtifactFormat.LINEAR_JSON,
+        "artifact_sha256": "a" * 64,
+        "evaluation_sha256": "e" * 64,
+        "scorecard": Scorecard(
+            information_coefficient=0.1 / 3,
+            interval_low=-0.01,
+            interval_high=0.07,
+            observations=500,
+            effective_observations=24,
+            first_session=date(2019, 1, 2),
+            last_session=date(2020, 12, 31),
+            folds=5,
+        ),
+        "ended_at": at(1),
+    }
+    return TrainingEnd(**own | fields)
+
+
+def add_training(session: Session, number: int = 1, **end: Any) -> str:
+    """Store a completed training run on the dataset and return its id."""
+    run_id = f"tr-{number:04d}"
+    training.start_training(session, training_start(run_id=run_id, key=f"training-key-{number}"))
+    training.complete_training(session, run_id, training_end(**end))
+    return run_id
+
+
 def pipeline_start(**fields: Any) -> PipelineStart:
     """Return a run of the pipeline nightly."""
     own: dict[str, Any] = {
@@ -193,6 +255,14 @@ def fill(session: Session) -> None:
     pipelines.skip_step(session, "step-0002", reused_from="step-0001", at=at(2))
     backtests.start_run(session, run_start(pipeline_step="step-0001"))
     backtests.complete_run(session, "run-0001", run_outcome())
+    training.start_training(session, training_start(pipeline_step="step-0001"))
+    training.complete_training(session, "tr-0001", training_end())
+    registry.add_version(session, "us-ranker", "tr-0001", at=at(2))
+    registry.move_alias(session, "us-ranker", Alias.CHAMPION, 1, at=at(2))
+    spanned = replays.start_pass(
+        session, dataset="us", first_session=date(2020, 1, 2), last_session=date(2020, 1, 15), at=at(2)
+    )
+    replays.advance_pass(session, spanned.pass_id, expected=None, to=date(2020, 1, 2), at=at(3))
     pipelines.finish_run(session, "pipeline-0001", PipelineStatus.COMPLETED, at=at(3))
     for number in range(3):
         audit.append_event(session, "system", "pipeline.run", f"pipeline-{number}", {"n": number}, at=at(number))

@@ -6,10 +6,11 @@ import holoviews as hv
 import holoviews.plotting.bokeh  # registers the drawing backend; it shows and injects nothing
 import numpy as np
 import pandas as pd
-from bokeh.models import CategoricalColorMapper, FixedTicker
+from bokeh.models import FixedTicker
 from bokeh.plotting import figure as BokehFigure  # noqa: N812  (a class with a function's name)
 
 from investlab.charts import style
+from investlab.charts.sources import named
 from investlab.core.errors import NotFound
 from investlab.market.panel import PricePanel
 
@@ -81,7 +82,7 @@ def candle_chart(panel: PricePanel, symbol: str, *, sessions: int = SESSIONS_SHO
         **style.frame_options(
             CANDLE_HEIGHT,
             f"{symbol}, {currency}",
-            hooks=[style.finish, _name_sources("candles"), _light_ticks],
+            hooks=[style.finish, named("candles"), _no_minor_ticks],
             yformatter=style.numeral("0,0.00" if bars["close"].median() < 1000 else "0,0"),
             padding=(0.0, 0.08),
             xaxis="bare",
@@ -92,7 +93,7 @@ def candle_chart(panel: PricePanel, symbol: str, *, sessions: int = SESSIONS_SHO
         **style.frame_options(
             VOLUME_HEIGHT,
             "Volume, shares",
-            hooks=[style.finish, _name_sources("volume"), _light_ticks],
+            hooks=[style.finish, named("volume"), _no_minor_ticks],
             yformatter=style.numeral("0a"),
             yticks=3,
             ylim=(0.0, float(np.nanmax(bars["volume"].to_numpy(), initial=1.0)) * 1.12),
@@ -145,25 +146,9 @@ def _month_ticks(sessions: pd.DatetimeIndex) -> list[tuple[int, str]]:
     return ticks
 
 
-def _name_sources(name: str) -> Any:
-    """Return a hook that names the data sources of a figure, so that a page can feed them."""
-
-    def hook(plot: Any, _element: Any) -> None:
-        figure = plot.state
-        if isinstance(figure, BokehFigure):
-            figure.name = name
-            for number, renderer in enumerate(figure.renderers):
-                renderer.data_source.name = f"{name}-{number}"
-
-    return hook
-
-
-def _light_ticks(plot: Any, _element: Any) -> None:
-    """Keep the named months where they are and the mappers of direction nameable."""
+def _no_minor_ticks(plot: Any, _element: Any) -> None:
     figure = plot.state
     if isinstance(figure, BokehFigure):
         for axis in figure.xaxis:
             if isinstance(axis.ticker, FixedTicker):
                 axis.ticker.minor_ticks = []
-        for mapper in figure.select({"type": CategoricalColorMapper}):
-            mapper.name = "direction"

@@ -49,8 +49,13 @@ def chart(label: str) -> Html:
     )
 
 
+def figure_json(figure: hv.core.Dimensioned) -> str:
+    """Return a figure as the JSON that `Bokeh.embed.embed_item` draws; equal figures give equal text."""
+    return json.dumps(_renumbered(json_item(bokeh_model(figure))), separators=(",", ":")).replace("<", "\\u003c")
+
+
 def _drawing(figure: hv.core.Dimensioned) -> Html:
-    item = json.dumps(_renumbered(json_item(bokeh_model(figure))), separators=(",", ":")).replace("<", "\\u003c")
+    item = figure_json(figure)
     call = f'draw(document.currentScript, {item}, "{bokeh.__version__}", "{_library()}");'
     return element("script", Html(f"(() => {{\n{_static('embed.js')}\n{call}\n}})();"))
 

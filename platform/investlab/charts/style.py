@@ -38,6 +38,13 @@ def dates() -> DatetimeTickFormatter:
     return DatetimeTickFormatter(years="%Y", months="%b %Y", days="%d %b %Y", hours="%d %b", hourmin="", minutes="")
 
 
+def short_dates() -> DatetimeTickFormatter:
+    """Return a tick formatter for spans within a year or so: days without their year, months with it."""
+    return DatetimeTickFormatter(
+        years="%Y", months="%b %Y", days="%d %b", hours="%d %b", hourmin="", minutes="", context=None
+    )
+
+
 def finish(plot: Any, _element: Any) -> None:
     """Dress one Bokeh figure; HoloViews calls this after it has drawn it."""
     figure = plot.state

@@ -25,6 +25,7 @@ HELP = {
     "db": "The database and its migrations.",
     "demo": "Ingest the sample data, run the research pipeline and print a summary.",
     "doctor": "Check the ground investlab stands on.",
+    "model": "Models, their versions and their champions.",
     "pipeline": "Pipelines of notebooks.",
     "reproduce": "Build a run again and say equal to the bit, or what differs.",
     "trace": "Print what a number stands on, back to the provider.",

@@ -18,7 +18,7 @@ CLOSE_AT = 0.85
 BAR_FIELDS = ("open", "high", "low", "close")
 
 
-class SessionClock:
+class ReplayClock:
     """Walks through the sessions of a pass; the session it shows is the last one completed."""
 
     def __init__(self, replayed: ReplayPass, sessions: Sequence[date], seconds_per_session: float) -> None:
@@ -73,10 +73,8 @@ class SessionClock:
 def closing_quotes(panel: PricePanel) -> list[TimedQuote]:
     """Return the closes of a panel's last session, instruments without one left out; a panel ends with its session."""
     close = panel.values("close")
-    found = []
-    for column in np.flatnonzero(~np.isnan(close[-1])):
-        found.append(TimedQuote(CLOSE_AT, _quote(panel, int(column), float(close[-1, column]))))
-    return found
+    present = np.flatnonzero(~np.isnan(close[-1]))
+    return [TimedQuote(CLOSE_AT, _quote(panel, int(column), float(close[-1, column]))) for column in present]
 
 
 def bar_quotes(panel: PricePanel, points: int) -> list[TimedQuote]:

@@ -51,6 +51,14 @@ def point_in_time_prices(panel: PricePanel, name: str = "close") -> np.ndarray:
     return read_only(values * np.cumprod(factors, axis=0))
 
 
+def action_factors(panel: PricePanel) -> np.ndarray:
+    """Return the factor by which splits and dividends scale prices from each session's open on (1 where there is none).
+
+    A factor depends on the closes before its session alone (sessions × instruments).
+    """
+    return _growth(panel, dividends=True)[1]
+
+
 def adjust_panel(panel: PricePanel, adjust: Adjust) -> PricePanel:
     """Return the panel adjusted backward, so that its last session keeps its price.
 

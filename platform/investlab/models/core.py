@@ -499,7 +499,7 @@ class TrainingRun(Base):
     evaluation_sha256: Mapped[str | None]
     scorecard: Mapped[dict[str, Any] | None]
     error: Mapped[str | None]
-    pipeline_step_uid: Mapped[str | None] = _to("pipeline_steps.uid", "SET NULL")
+    pipeline_step_uid: Mapped[str | None] = _to("pipeline_steps.uid")
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

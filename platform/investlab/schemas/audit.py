@@ -30,6 +30,17 @@ class ChainReport(Frozen):
     reason: str = ""
 
 
+class RegistryAudit(Frozen):
+    """Whether chain, model versions, aliases and artifacts agree; `fault` names the first thing that does not."""
+
+    intact: bool
+    events: int
+    head: str
+    versions: int
+    artifacts: int
+    fault: str = ""
+
+
 class OutboxMessage(Frozen):
     """A message that waits in the outbox for the hub."""
 
@@ -47,6 +58,8 @@ class RecordKind(StrEnum):
     BACKTEST_RUN = "backtest_run"
     PIPELINE_RUN = "pipeline_run"
     PIPELINE_STEP = "pipeline_step"
+    TRAINING_RUN = "training_run"
+    MODEL_VERSION = "model_version"
 
 
 class Located(Frozen):

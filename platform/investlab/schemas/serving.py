@@ -109,6 +109,10 @@ class Health(Frozen):
     platform_version: str
 
 
+PredictionSource = Literal["api", "notebook", "replay"]
+"""Who asked: an app, a researcher, or the replay clock."""
+
+
 class PredictionScore(Frozen):
     """One score of a prediction as it is kept."""
 
@@ -125,7 +129,7 @@ class PredictionRecord(Frozen):
     """
 
     prediction_id: str
-    source: Literal["api", "replay"]
+    source: PredictionSource
     at: datetime
     request_id: str
     pass_id: str | None

@@ -10,6 +10,7 @@ from investlab.store.artifacts import ArtifactStore
 from investlab.store.database import Database
 from investlab.store.market import MarketStore
 from investlab.store.panels import PanelStore
+from investlab.store.predictions import PredictionStore
 
 SYSTEM_OWNER = "system"
 
@@ -24,6 +25,7 @@ class Context:
     market: MarketStore
     panels: PanelStore
     artifacts: ArtifactStore
+    predictions: PredictionStore
     owner: str = SYSTEM_OWNER
     as_of: datetime | None = None
 

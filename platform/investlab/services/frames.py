@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from investlab.schemas.backtest import RunSummary
+from investlab.schemas.registry import ModelVersionInfo
 from investlab.services import prices
 from investlab.services.context import Context
 from investlab.store.repositories import actions, datasets
@@ -71,3 +72,24 @@ def runs_frame(found: Sequence[RunSummary]) -> pd.DataFrame:
         for run in found
     ]
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["run"]).set_index("run")
+
+
+def models_frame(versions: Sequence[ModelVersionInfo]) -> pd.DataFrame:
+    """Return model versions as a frame indexed by their label."""
+    rows = [
+        {
+            "version": version.label,
+            "aliases": ", ".join(version.aliases),
+            "learner": version.learner,
+            "IC": version.scorecard.information_coefficient,
+            "IC low": version.scorecard.interval_low,
+            "IC high": version.scorecard.interval_high,
+            "sessions": version.scorecard.observations,
+            "dataset": f"{version.lineage.dataset}@{version.lineage.dataset_version}",
+            "as of": version.lineage.as_of,
+            "training run": version.lineage.training_run,
+            "created": version.created_at,
+        }
+        for version in versions
+    ]
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["version"]).set_index("version")

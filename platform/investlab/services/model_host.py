@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,14 @@ import numpy as np
 from investlab.core.errors import Corrupt, InvestlabError, ModelUnavailable
 from investlab.core.version import platform_version
 from investlab.ml.predictor import Predictor, load_predictor
-from investlab.schemas.registry import ModelVersionInfo
+from investlab.schemas.registry import ArtifactFormat, InputSignature, ModelVersionInfo
 from investlab.schemas.serving import Health
 from investlab.services.model_sources import ModelSource
 
 KEPT_VERSIONS = 2
 """The serving version and the one before it, so that a roll back needs no reading and no warming."""
+
+LoadPredictor = Callable[[bytes, ArtifactFormat, InputSignature], Predictor]
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +40,9 @@ class ModelHost:
     that cannot be read, never unloads a good one: the host is then `degraded` and says why.
     """
 
-    def __init__(self, source: ModelSource) -> None:
+    def __init__(self, source: ModelSource, load: LoadPredictor = load_predictor) -> None:
         self._source = source
+        self._load_predictor = load
         self._kept: OrderedDict[str, LoadedModel] = OrderedDict()
         self._serving: LoadedModel | None = None
         self._trouble: InvestlabError | None = None
@@ -105,11 +109,37 @@ class ModelHost:
             return False
         if self._serving is not None and self._serving.info.version_id == champion.version_id:
             return False
-        loaded = self._kept.get(champion.version_id) or _load(self._source, champion)
+        loaded = self._kept.get(champion.version_id) or self._load(champion)
         self._serving = loaded
         self._keep(loaded)
         _log.info("serving %s", champion.label)
         return True
+
+    def _load(self, version: ModelVersionInfo) -> LoadedModel:
+        """Read, check, build and warm a version.
+
+        Raises:
+            Corrupt: The bytes have another hash, or do not make a predictor of the version's signature.
+        """
+        content = self._source.artifact(version)
+        found = hashlib.sha256(content).hexdigest()
+        if found != version.artifact_sha256:
+            raise Corrupt(
+                f"The artifact of {version.label} is damaged: its SHA-256 is {found[:12]}…, not "
+                f"{version.artifact_sha256[:12]}….",
+                remedy="Restore the artifact from a backup, or promote another version.",
+            )
+        try:
+            predictor = self._load_predictor(content, version.artifact_format, version.signature)
+            _warm(predictor, len(version.signature.features))
+        except InvestlabError:
+            raise
+        except Exception as error:  # whatever a library makes of odd bytes must not end a good model
+            raise Corrupt(
+                f"The artifact of {version.label} does not load: {type(error).__name__}.",
+                remedy="Promote another version.",
+            ) from error
+        return LoadedModel(version, predictor)
 
     def _keep(self, loaded: LoadedModel) -> None:
         self._kept[loaded.info.version_id] = loaded
@@ -122,33 +152,6 @@ class ModelHost:
         if self._trouble is None or self._trouble.sentence != error.sentence:
             _log.warning("%s: %s", self.model, error.sentence)
         self._trouble = error
-
-
-def _load(source: ModelSource, version: ModelVersionInfo) -> LoadedModel:
-    """Read, check, build and warm a version.
-
-    Raises:
-        Corrupt: The bytes have another hash, or do not make a predictor of the version's signature.
-    """
-    content = source.artifact(version)
-    found = hashlib.sha256(content).hexdigest()
-    if found != version.artifact_sha256:
-        raise Corrupt(
-            f"The artifact of {version.label} is damaged: its SHA-256 is {found[:12]}…, not "
-            f"{version.artifact_sha256[:12]}….",
-            remedy="Restore the artifact from a backup, or promote another version.",
-        )
-    try:
-        predictor = load_predictor(content, version.artifact_format, version.signature)
-        _warm(predictor, len(version.signature.features))
-    except InvestlabError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a library makes of odd bytes must not end a good model
-        raise Corrupt(
-            f"The artifact of {version.label} does not load: {type(error).__name__}.",
-            remedy="Promote another version.",
-        ) from error
-    return LoadedModel(version, predictor)
 
 
 def _warm(predictor: Predictor, features: int) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from investlab.core.config import PREFIX, Settings
 from investlab.core.credentials import Credentials, new_token
-from investlab.core.errors import ExecutionFailed
+from investlab.core.errors import ExecutionFailed, NotFound
 from investlab.core.ports import listen, port_of
 
 GATEWAY, DASHBOARDS = "gateway", "dashboards"
@@ -103,12 +103,31 @@ class Platform:
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             while True:
-                for child in self._children:
-                    if child.process is not None and child.process.poll() is not None:
-                        self._start_again(child, say)
+                self.mend(say)
                 time.sleep(POLL_SECONDS)
         finally:
             signal.signal(signal.SIGTERM, previous)
+
+    def mend(self, say: Say) -> None:
+        """Start again, at its old port, what has ended.
+
+        Raises:
+            ExecutionFailed: A server ended again and again.
+        """
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                self._start_again(child, say)
+
+    def pid_of(self, name: str) -> int:
+        """Return the process id of a running server.
+
+        Raises:
+            NotFound: It does not run.
+        """
+        running = {child.name: child.process for child in self._children if child.process is not None}
+        if name not in running:
+            raise NotFound.named("running server", name, running)
+        return running[name].pid
 
     def stop(self) -> None:
         """End both servers and what they started, within five seconds."""

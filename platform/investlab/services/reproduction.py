@@ -1,5 +1,6 @@
 """Reproducing a run: build it again from its record and say equal to the bit, or what differs."""
 
+import hashlib
 from typing import cast
 
 from investlab.backtest.costs import Costs
@@ -10,12 +11,14 @@ from investlab.core.errors import Conflict, NotFound, NotReproducible
 from investlab.core.executor import Progress
 from investlab.core.extensions import STRATEGIES, load_extension
 from investlab.core.identity import code_identity, identity_of, lock_hash, source_version
+from investlab.ml.training import train
 from investlab.schemas.ledger import RunKind, RunStatus
 from investlab.schemas.market import Frozen
 from investlab.services.context import Context
 from investlab.services.executors import choose_executor
 from investlab.services.prices import build_panel
-from investlab.store.repositories import backtests
+from investlab.services.training import TRAINING_PREFIX, learner_identity
+from investlab.store.repositories import backtests, training
 
 
 class Reproduction(Frozen):
@@ -46,13 +49,15 @@ class Reproduction(Frozen):
 
 
 def reproduce_run(context: Context, run_id: str, executor: str, progress: Progress) -> Reproduction:
-    """Return the outcome of building a backtest run again; nothing is recorded and no trial counted.
+    """Return the outcome of building a backtest or training run again; nothing is recorded and no trial counted.
 
     Raises:
         NotFound: There is no such run.
         Conflict: The run did not complete.
-        NotReproducible: Its strategy is not installed, as when it was defined in a notebook.
+        NotReproducible: Its strategy or learner is not installed, as when it was defined in a notebook.
     """
+    if run_id.startswith(TRAINING_PREFIX):
+        return _reproduce_training(context, run_id, progress)
     with context.database.read() as session:
         run = backtests.run(session, run_id)
         record = backtests.run_record(session, run.run_id)
@@ -65,7 +70,7 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     if panel.id != run.panel_id:
         differences.append(f"the data differ: panel {panel.id} instead of {run.panel_id}")
     if code_identity() != run.code_identity:
-        differences.append(f"the package's code differs ({record.platform_version} then, {source_version()} now)")
+        differences.append(_code_differs(record.platform_version))
     built = strategy(**spec.parameters) if run.kind == RunKind.BACKTEST else strategy
     if identity_of(built).hash != spec.strategy_identity:
         differences.append("the strategy's code differs")
@@ -98,6 +103,49 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     return Reproduction(
         run_id=run.run_id, recorded_hash=run.result_hash, hash=found, executor=used, differences=tuple(differences)
     )
+
+
+def _reproduce_training(context: Context, run_id: str, progress: Progress) -> Reproduction:
+    """Train again from the record and compare the artifacts' bytes."""
+    with context.database.read() as session:
+        record = training.training_record(session, run_id)
+    run = record.info
+    if run.artifact_sha256 is None:
+        raise Conflict(f"Run {run.run_id} did not complete: it is {run.status}.", remedy=run.error or "Train it again.")
+    identity = _installed_learner(run.spec.learner, run.run_id)
+    panel = build_panel(context, record.panel)
+    outcome = train(run.spec, panel, progress)
+    found = hashlib.sha256(outcome.artifact).hexdigest()
+    evaluated = hashlib.sha256(outcome.evaluation.to_bytes()).hexdigest()
+    lineage = run.lineage
+    facts = (
+        (panel.id != lineage.panel_id, f"the data differ: panel {panel.id} instead of {lineage.panel_id}"),
+        (code_identity() != lineage.code_identity, _code_differs(lineage.platform_version)),
+        (identity != record.learner_identity, "the learner's code differs"),
+        (lock_hash() != lineage.lock_hash, "the installed packages differ"),
+        (evaluated != run.evaluation_sha256, "the evaluation differs"),
+    )
+    return Reproduction(
+        run_id=run.run_id,
+        recorded_hash=run.artifact_sha256,
+        hash=found,
+        executor="serial",
+        differences=tuple(text for differs, text in facts if differs),
+    )
+
+
+def _code_differs(recorded_version: str) -> str:
+    return f"the package's code differs ({recorded_version} then, {source_version()} now)"
+
+
+def _installed_learner(name: str, run_id: str) -> str | None:
+    try:
+        return learner_identity(name)
+    except NotFound as error:
+        raise NotReproducible(
+            f"Run {run_id} used the learner {name!r}, which is not installed.",
+            remedy="Install it as an extension of investlab.learners.",
+        ) from error
 
 
 def _installed_strategy(name: str, run_id: str) -> type[Strategy]:

@@ -15,7 +15,7 @@ from investlab.backtest.strategies import Strategy, StrategyDescription, describ
 from investlab.backtest.sweep import estimate_seconds, sweep
 from investlab.backtest.sweep_result import SweepResult
 from investlab.backtest.terms import agree_terms
-from investlab.core.errors import Conflict, InvalidInput, InvestlabError
+from investlab.core.errors import Conflict, InvalidInput
 from investlab.core.executor import Progress
 from investlab.core.hashing import canonical_json, hash_json
 from investlab.core.identity import code_identity, identity_of, lock_hash, source_version
@@ -25,6 +25,7 @@ from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
 from investlab.services.context import Context
 from investlab.services.executors import choose_executor
 from investlab.services.prices import request_of
+from investlab.services.recording import failures_recorded
 from investlab.store.repositories import audit, backtests, outbox
 from investlab.store.results import decode_result, encode_result
 
@@ -273,13 +274,10 @@ def _execute[R: BacktestResult | SweepResult](
     """Record the beginning, compute, and record the end with audit event and message in one unit."""
     start = planned.start
     context.database.write(lambda session: backtests.start_run(session, start))
-    try:
+    with failures_recorded(
+        context, lambda session, reason, at: backtests.fail_run(session, start.run_id, error=reason, at=at)
+    ):
         result, outcome = compute()
-    except BaseException as error:
-        reason = error.sentence if isinstance(error, InvestlabError) else type(error).__name__
-        now = context.clock.now()
-        context.database.write(lambda session: backtests.fail_run(session, start.run_id, error=reason, at=now))
-        raise
 
     def complete(session: Any) -> RunSummary:
         summary = backtests.complete_run(session, start.run_id, outcome)

@@ -18,7 +18,7 @@ from investlab.schemas.registry import ModelVersionInfo
 from investlab.schemas.serving import ClockState, Freshness
 from investlab.services import prices
 from investlab.services.context import Context
-from investlab.services.session_clock import SessionClock, close_of, read_session_clock
+from investlab.services.session_clock import SessionClock, close_of, last_closed_session, read_session_clock
 
 KEPT_SESSIONS = 16
 
@@ -85,12 +85,13 @@ class SymbolFeatures:
 
     def at(self, version: ModelVersionInfo, clock: SessionClock, moment: datetime | None) -> SessionFeatures:
         """Return the features of the model's whole universe at a moment, the clock's present by default."""
-        bars = clock.version
-        end = min(clock.session, moment.astimezone(UTC).date()) if moment is not None else clock.session
-        # Without corrections every bar is known at its close: to cut by session is to cut by time, and far cheaper.
-        known = None if bars.corrections_version is None else moment or _present(clock)
-        if known is None and moment is not None:
-            end = _last_closed(clock, end, moment)
+        bars, calendar, lag = clock.version, clock.info.calendar, clock.info.lag_seconds
+        end = clock.session if moment is None else min(clock.session, last_closed_session(calendar, moment, lag))
+        known = moment
+        if moment is None and clock.state is ClockState.REPLAY:
+            known = close_of(calendar, end, lag)
+        if bars.corrections_version is None:
+            known = None  # every bar is known at its close: to cut by session is to cut by time, and far cheaper
         key = (bars.content_hash, known, end, version.lineage.symbols, version.signature.features)
         with self._building:
             built = self._built.get(key)
@@ -135,19 +136,6 @@ def _limit(as_of: date | datetime | None, clock: SessionClock) -> datetime | Non
             remedy=f"Ask for {latest} or earlier, or leave as_of out.",
         )
     return moment
-
-
-def _present(clock: SessionClock) -> datetime:
-    return close_of(clock.info.calendar, clock.session, clock.info.lag_seconds)
-
-
-def _last_closed(clock: SessionClock, end: date, moment: datetime) -> date:
-    """Return the last day whose close is known at the moment: the day before, while its market is still open."""
-    found = np.busday_offset(np.datetime64(end, "D"), 0, roll="backward")
-    day: date = found.item()
-    if day != end:
-        return end
-    return end
 
 
 def _pick(found: SessionFeatures, symbols: Sequence[str]) -> list[int]:

@@ -20,23 +20,31 @@ from investlab.core.errors import InvalidInput, StorageUnavailable
 from investlab.core.executor import Progress, no_progress
 from investlab.core.identity import code_identity
 from investlab.core.logging import configure_logging
+from investlab.features.definitions import FEATURES
+from investlab.features.matrix import FeatureMatrix, build_features
 from investlab.market.panel import PricePanel
 from investlab.migrations.runner import upgrade
+from investlab.ml.trained import TrainedModel
 from investlab.schemas.backtest import Execution, PanelRequest, RunSummary
 from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import InstrumentRef
 from investlab.schemas.receipts import IngestReceipt
+from investlab.schemas.registry import ModelVersionInfo, PromotionDecision, PromotionReceipt, TrainingSpec
+from investlab.schemas.serving import PredictResponse
 from investlab.schemas.trace import Trace
-from investlab.services import frames, prices, runs
+from investlab.services import frames, prices, registry, runs
 from investlab.services import ingest as ingesting
 from investlab.services.context import Context
+from investlab.services.predicting import predict_symbols
 from investlab.services.progress import progress_bar
 from investlab.services.reproduction import Reproduction, reproduce_run
 from investlab.services.tracing import trace_record
+from investlab.services.training import TRAINING_PREFIX, load_training, run_training
 from investlab.store.artifacts import ArtifactStore
 from investlab.store.database import Database
 from investlab.store.market import MarketStore
 from investlab.store.panels import PanelStore
+from investlab.store.predictions import PredictionStore
 from investlab.store.repositories import backtests, catalog, datasets
 
 ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
@@ -219,6 +227,93 @@ class Workspace:
         with self._progress(f"sweep of {getattr(strategy, 'name', strategy)}") as progress:
             return runs.run_sweep(self.context, request, progress)
 
+    def features(self, panel: PricePanel, names: Sequence[str] = tuple(FEATURES)) -> FeatureMatrix:
+        """Return features of a panel (sessions × instruments × features); row *t* uses only what *t*'s close knew.
+
+        Raises:
+            NotFound: There is no such feature; near matches are named.
+        """
+        return build_features(panel, tuple(names))
+
+    def train(
+        self,
+        learner: str,
+        panel: PricePanel,
+        *,
+        features: Sequence[str] | None = None,
+        horizon_sessions: int = 21,
+        folds: int = 5,
+        sample_every_sessions: int = 5,
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> TrainedModel:
+        """Return a recorded training run with its out-of-sample scores; the same training again comes from its record.
+
+        Raises:
+            NotFound: Learner or feature is unknown; near matches are named.
+            InvalidInput: The panel was made from frames, or is too short for the folds.
+        """
+        spec = TrainingSpec(
+            learner=learner,
+            features=tuple(features or FEATURES),
+            horizon_sessions=horizon_sessions,
+            folds=folds,
+            sample_every_sessions=sample_every_sessions,
+            parameters=dict(parameters or {}),
+            seed=seed,
+        )
+        with self._progress(f"training {learner}") as progress:
+            return run_training(self.context, spec, panel, progress)
+
+    def register(self, trained: TrainedModel, model: str) -> ModelVersionInfo:
+        """Make a trained model a version of `model`; the same content again is the same version.
+
+        Raises:
+            InvalidInput: The artifact cannot be read back safely, or its features are not known here.
+        """
+        return registry.register(self.context, trained, model)
+
+    def assess(self, version: ModelVersionInfo) -> PromotionDecision:
+        """Return what the promotion rule says of a version, without moving anything."""
+        return registry.assess(self.context, version.model, version.number)
+
+    def promote(self, version: ModelVersionInfo, *, force: bool = False) -> PromotionReceipt:
+        """Make a version the champion of its model.
+
+        Raises:
+            Conflict: The rule refuses it; `force` overrides the rule, and the audit says so.
+        """
+        return registry.promote(self.context, version.model, version.number, actor=self.context.owner, force=force)
+
+    def consider(self, version: ModelVersionInfo) -> PromotionReceipt:
+        """Promote a version if the rule allows it, else make it challenger; the receipt holds the decision."""
+        return registry.consider(self.context, version.model, version.number, actor=self.context.owner)
+
+    def rollback(self, model: str) -> PromotionReceipt:
+        """Give the name `champion` back to the version that had it before.
+
+        Raises:
+            Conflict: There is none.
+        """
+        return registry.rollback(self.context, model, actor=self.context.owner)
+
+    def champion(self, model: str) -> ModelVersionInfo | None:
+        """Return the version that is served, None when there is none."""
+        return registry.champion(self.context, model)
+
+    def models(self, model: str | None = None) -> pd.DataFrame:
+        """Return the versions of one model or of all, ordered by model and number."""
+        return frames.models_frame(registry.versions(self.context, model))
+
+    def predict(self, symbols: Sequence[str], model: str | None = None) -> PredictResponse:
+        """Return the champion's scores of symbols as of this workspace's time, in the answer envelope.
+
+        Raises:
+            ModelUnavailable: The model has no champion.
+            NotFound: A symbol is unknown; near matches are named.
+        """
+        return predict_symbols(self.context, tuple(symbols), model or self.context.settings.model)
+
     def runs(self, query: RunQuery | None = None) -> pd.DataFrame:
         """Return recorded runs, newest first, indexed by run id."""
         return frames.runs_frame(self.list_runs(query))
@@ -228,13 +323,15 @@ class Workspace:
         with self.context.database.read() as session:
             return backtests.list_runs(session, query)
 
-    def load(self, run_id: str) -> BacktestResult | SweepResult:
+    def load(self, run_id: str) -> BacktestResult | SweepResult | TrainedModel:
         """Return the stored result of a run, named by its id or a unique beginning.
 
         Raises:
             NotFound: There is no such run.
             Conflict: The run did not complete.
         """
+        if run_id.startswith(TRAINING_PREFIX):
+            return load_training(self.context, run_id)
         return runs.load_run(self.context, run_id)
 
     def trace(self, record_id: str) -> Trace:
@@ -313,6 +410,7 @@ def open_workspace(
         market=market,
         panels=PanelStore(root / "cache" / "panels", market, budget_mib=chosen.panel_cache_mib),
         artifacts=ArtifactStore(root / "artifacts"),
+        predictions=PredictionStore(root / "predictions", lock_timeout_seconds=chosen.lock_timeout_seconds),
     )
     return Workspace(context, progress or progress_bar)
 

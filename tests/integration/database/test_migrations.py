@@ -95,7 +95,7 @@ def test_a_rebuild_with_foreign_keys_on_would_delete_the_children(sqlite_databas
     engine = open_engine(sqlite_database.url, Purpose.WRITE)
     with engine.begin() as connection:
         operations = Operations(MigrationContext.configure(connection))
-        for child in ("backtest_runs", "ingest_runs"):
+        for child in ("backtest_runs", "ingest_runs", "training_runs"):
             connection.execute(text(f"UPDATE {child} SET pipeline_step_uid = NULL"))
         connection.execute(text("UPDATE pipeline_steps SET reused_from = NULL"))
         with operations.batch_alter_table("pipeline_runs", recreate="always") as batch:
@@ -156,9 +156,9 @@ def _schema(inspector: Inspector) -> dict[str, Any]:
 
 
 def test_a_new_database_is_pending_until_it_is_upgraded(empty_url: str) -> None:
-    assert (migrations.current(empty_url), migrations.pending(empty_url)) == (None, ["0001"])
-    assert migrations.upgrade(empty_url) == "0001"
-    assert (migrations.current(empty_url), migrations.pending(empty_url)) == ("0001", [])
+    assert (migrations.current(empty_url), migrations.pending(empty_url)) == (None, ["0001", "0002"])
+    assert migrations.upgrade(empty_url) == "0002"
+    assert (migrations.current(empty_url), migrations.pending(empty_url)) == ("0002", [])
 
 
 def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:
@@ -181,6 +181,20 @@ def test_a_database_newer_than_the_code_is_refused(database_url: str) -> None:
     assert migrations.current(database_url) == "9999"
 
 
+def test_one_step_down_and_up_keeps_every_row_of_the_step_before(database: Database, database_url: str) -> None:
+    database.write(fill)
+    before = _checksums(_stored(database_url))
+    database.close()
+    assert migrations.downgrade(database_url, "0001") == "0001"
+    step = {"training_runs", "model_versions", "model_aliases", "replay_passes"}
+    assert _tables(database_url) == {table.name for table in TABLES} - step
+    migrations.upgrade(database_url)
+    after = _checksums(_stored(database_url))
+    assert {name: after[name] for name in after if name not in step} == {
+        name: before[name] for name in before if name not in step
+    }
+
+
 def test_an_unknown_revision_is_named(empty_url: str) -> None:
     with pytest.raises(InvalidInput, match="nowhere"):
         migrations.upgrade(empty_url, "nowhere")
@@ -189,7 +203,7 @@ def test_an_unknown_revision_is_named(empty_url: str) -> None:
 @pytest.mark.slow
 def test_processes_that_upgrade_at_once_all_succeed(empty_url: str) -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert list(pool.map(migrations.upgrade, [empty_url] * 4)) == ["0001"] * 4
+        assert list(pool.map(migrations.upgrade, [empty_url] * 4)) == ["0002"] * 4
     assert _tables(empty_url) == {table.name for table in TABLES}
 
 

@@ -1,6 +1,6 @@
 """The audit chain: events are only appended, and each holds the hash of the one before it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,14 @@ def verify_chain(session: Session, *, expected_head: str | None = None) -> Chain
 def list_events(session: Session, *, subject: str | None = None, limit: int = 100) -> list[AuditEvent]:
     """List events, newest first."""
     query = select(rows.AuditEvent).order_by(rows.AuditEvent.id.desc()).limit(limit)
+    if subject is not None:
+        query = query.where(rows.AuditEvent.subject == subject)
+    return [_event(row) for row in session.scalars(query)]
+
+
+def events_of(session: Session, actions: Collection[str], *, subject: str | None = None) -> list[AuditEvent]:
+    """List every event with one of these actions, oldest first."""
+    query = select(rows.AuditEvent).where(rows.AuditEvent.action.in_(sorted(actions))).order_by(rows.AuditEvent.id)
     if subject is not None:
         query = query.where(rows.AuditEvent.subject == subject)
     return [_event(row) for row in session.scalars(query)]

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
-from investlab.core.errors import Conflict, NotFound
+from investlab.core.errors import Conflict
 from investlab.models import core as rows
 from investlab.schemas.backtest import BacktestSpec, RunSummary
 from investlab.schemas.ledger import RunOutcome, RunQuery, RunRecord, RunStart, RunStatus, TrialLedger
-from investlab.store.repositories.lookup import dataset_row, require_step, row_by_uid, save
+from investlab.store.repositories.lookup import dataset_row, require_step, row_by_uid, save, version_row
 
 
 def find_by_key(session: Session, key: str) -> RunSummary | None:
@@ -28,20 +28,13 @@ def start_run(session: Session, start: RunStart) -> RunSummary:
         NotFound: The dataset version or the pipeline step does not exist.
         Conflict: A run with the same key has completed.
     """
-    dataset = dataset_row(session, start.dataset)
-    version = session.scalar(
-        select(rows.DatasetVersion.id).where(
-            rows.DatasetVersion.dataset_id == dataset.id, rows.DatasetVersion.number == start.dataset_version
-        )
-    )
-    if version is None:
-        raise NotFound(f"Dataset {start.dataset!r} has no version {start.dataset_version}.")
+    version = version_row(session, start.dataset, start.dataset_version)
     require_step(session, start.pipeline_step)
     _refuse_completed(session, start.key)
     row = rows.BacktestRun(
         **start.model_dump(exclude={"run_id", "dataset", "dataset_version", "spec", "pipeline_step"}),
         uid=start.run_id,
-        dataset_version_id=version,
+        dataset_version_id=version.id,
         spec=start.spec.model_dump(mode="json"),
         pipeline_step_uid=start.pipeline_step,
         executor="",

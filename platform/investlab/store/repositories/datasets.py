@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select, union, update
 from sqlalchemy.orm import Session
 
 from investlab.core.clock import require_aware
@@ -141,12 +141,14 @@ def versions(session: Session, name: str) -> list[DatasetVersionInfo]:
 
 
 def pinned_versions(session: Session, name: str) -> list[DatasetVersionInfo]:
-    """List the versions that backtest runs stand on, ordered by number; a vacuum must spare them.
+    """List the versions that backtests and training runs stand on, ordered by number; a vacuum must spare them.
 
     Raises:
         NotFound: There is no dataset of that name.
     """
-    used = rows.DatasetVersion.id.in_(select(rows.BacktestRun.dataset_version_id))
+    used = rows.DatasetVersion.id.in_(
+        union(select(rows.BacktestRun.dataset_version_id), select(rows.TrainingRun.dataset_version_id))
+    )
     return _versions(session, dataset_row(session, name), used)
 
 

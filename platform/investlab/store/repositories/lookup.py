@@ -4,12 +4,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from investlab.core.errors import Conflict, InvalidInput, NotFound
-from investlab.models.core import BacktestRun, Base, Dataset, IngestRun, PipelineRun, PipelineStep, Venue
+from investlab.models.core import (
+    BacktestRun,
+    Base,
+    Dataset,
+    DatasetVersion,
+    IngestRun,
+    ModelVersion,
+    PipelineRun,
+    PipelineStep,
+    ReplayPass,
+    TrainingRun,
+    Venue,
+)
 
 SHORTEST_PREFIX = 4
 _SHOWN = 5
 
-_WithUid = IngestRun | BacktestRun | PipelineRun | PipelineStep
+_WithUid = IngestRun | BacktestRun | PipelineRun | PipelineStep | TrainingRun | ModelVersion | ReplayPass
 
 
 def dataset_row(session: Session, name: str) -> Dataset:
@@ -24,6 +36,21 @@ def dataset_row(session: Session, name: str) -> Dataset:
             "dataset", name, session.scalars(select(Dataset.name)), remedy="`investlab data list` shows every dataset."
         )
     return row
+
+
+def version_row(session: Session, dataset: str, number: int) -> DatasetVersion:
+    """Return a version of a dataset.
+
+    Raises:
+        NotFound: There is no such dataset or version.
+    """
+    owner = dataset_row(session, dataset)
+    found = session.scalar(
+        select(DatasetVersion).where(DatasetVersion.dataset_id == owner.id, DatasetVersion.number == number)
+    )
+    if found is None:
+        raise NotFound(f"Dataset {dataset!r} has no version {number}.")
+    return found
 
 
 def venue_row(session: Session, mic: str) -> Venue:

@@ -25,6 +25,8 @@ def locate(session: Session, given: str) -> Located:
             (RecordKind.BACKTEST_RUN, uid_matches(session, rows.BacktestRun, given)),
             (RecordKind.PIPELINE_RUN, uid_matches(session, rows.PipelineRun, given)),
             (RecordKind.PIPELINE_STEP, uid_matches(session, rows.PipelineStep, given)),
+            (RecordKind.TRAINING_RUN, uid_matches(session, rows.TrainingRun, given)),
+            (RecordKind.MODEL_VERSION, uid_matches(session, rows.ModelVersion, given)),
         )
         for uid in matches
     }

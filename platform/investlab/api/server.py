@@ -1,0 +1,50 @@
+"""The gateway's server: one process, one worker, on a socket that is listening already."""
+
+import socket
+
+import uvicorn
+
+from investlab.api.gateway import gateway_app, prepare_bentoml
+from investlab.api.runtime import GatewayRuntime
+from investlab.core.config import Settings
+
+GRACE_SECONDS = 2
+"""How long requests get to end after SIGTERM; with what is closed after them a stop stays within three seconds."""
+
+KEEP_ALIVE_SECONDS = 75
+LONGEST_FRAME_BYTES = 64 * 2**10
+QUEUED_CONNECTIONS = 2048
+
+
+def serve(settings: Settings, listening: socket.socket) -> None:
+    """Serve the gateway until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidSettings: No access token is set.
+        NotFound: The folder of the bentos holds no service.
+        StorageUnavailable: The home or its database cannot be written.
+    """
+    prepare_bentoml(settings.home_path)
+    runtime = GatewayRuntime.open(settings)
+    uvicorn.Server(server_config(gateway_app(settings, runtime))).run(sockets=[listening])
+
+
+def server_config(app: object) -> uvicorn.Config:
+    """Return how the gateway's application is served: the fast protocols, no headers or lines of the server's own."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  (uvicorn's types allow less than ASGI does)
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=LONGEST_FRAME_BYTES,
+        lifespan="on",
+        workers=1,
+        backlog=QUEUED_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+    )

@@ -1,0 +1,131 @@
+"""The feature matrix: features of every instrument at every session of a price panel."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from investlab.core.errors import InvalidInput, NotFound
+from investlab.core.hashing import hash_arrays, hash_json
+from investlab.features.definitions import Feature, resolve_features
+from investlab.market.adjustment import action_factors
+from investlab.market.panel import PanelSource, PricePanel, read_only
+from investlab.schemas.market import InstrumentRef
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureMatrix:
+    """Features as a read-only float64 array `values` (sessions × instruments × features), NaN = unknown.
+
+    Row *t* uses only closes up to session *t*. `id` is a hash of all content; `panel_id` and `source` say which panel
+    the features were built from.
+    """
+
+    values: np.ndarray
+    sessions: np.ndarray
+    listing: tuple[InstrumentRef, ...]
+    names: tuple[str, ...]
+    panel_id: str
+    source: PanelSource
+    id: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            header = {"names": self.names, "listing": [(each.instrument_id, each.symbol) for each in self.listing]}
+            content = hash_arrays([("sessions", self.sessions), ("values", self.values)])
+            object.__setattr__(self, "id", "fm-" + hash_json([header, content])[:24])
+
+    @property
+    def symbols(self) -> list[str]:
+        """Return the symbols in column order."""
+        return [instrument.symbol for instrument in self.listing]
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return one feature as a frame of sessions × symbols.
+
+        Raises:
+            NotFound: The matrix has no such feature; near matches are named.
+        """
+        if name not in self.names:
+            raise NotFound.named("feature", name, self.names)
+        index = pd.DatetimeIndex(self.sessions.astype("datetime64[ns]"), name="session")
+        values = self.values[:, :, self.names.index(name)]
+        return pd.DataFrame(values, index=index, columns=pd.Index(self.symbols, name="symbol"))
+
+    def row(self, session: date) -> np.ndarray:
+        """Return the features of every instrument at a session (instruments × features).
+
+        Raises:
+            NotFound: The session is not in the matrix.
+        """
+        day = np.datetime64(session, "D")
+        place = int(np.searchsorted(self.sessions, day))
+        if place == len(self.sessions) or self.sessions[place] != day:
+            raise NotFound(
+                f"There are no features at {session}.",
+                remedy=f"Ask for a session between {self.sessions[0]} and {self.sessions[-1]}.",
+            )
+        row: np.ndarray = self.values[place]
+        return row
+
+
+def build_features(panel: PricePanel, features: Sequence[str | Feature]) -> FeatureMatrix:
+    """Return features of a panel's adjusted closes, given by name or as they are.
+
+    A value is NaN where the history is too short, where the session's close is missing, and where the feature needs a
+    close that is missing. Every session sees prices adjusted as of itself, with nothing carried from before its
+    lookback: the tail of a panel gives the same bits as the whole.
+
+    Raises:
+        InvalidInput: No feature is given, or two have one name.
+        NotFound: A name is unknown, near matches are named, or the panel has no closes.
+    """
+    defined = resolve_features(features)
+    longest = max(each.lookback_sessions for each in defined)
+    close = panel.values("close")
+    values = np.full((*panel.shape, len(defined)), np.nan)
+    for rows, prices in _adjusted(panel, longest):
+        count = rows.stop - rows.start
+        for place, each in enumerate(defined):
+            values[rows, :, place] = _compute(each, prices)[len(prices) - count :]
+    for place, each in enumerate(defined):
+        values[: each.lookback_sessions, :, place] = np.nan
+    values[np.isnan(close)] = np.nan
+    values[~np.isfinite(values)] = np.nan
+    values.flags.writeable = False
+    names = tuple(each.name for each in defined)
+    return FeatureMatrix(values, panel.sessions, panel.listing, names, panel.id, panel.source)
+
+
+def _compute(feature: Feature, prices: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        values = feature.compute(prices)
+    if np.shape(values) != prices.shape:
+        raise InvalidInput(
+            f"The feature {feature.name} gives values of shape {np.shape(values)} for prices of {prices.shape}.",
+            remedy="Give one value for each session and instrument, NaN where it is unknown.",
+        )
+    return values
+
+
+def _adjusted(panel: PricePanel, lookback: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield spans of sessions with the closes they see: those of the span and of `lookback` sessions before it.
+
+    Without corporate actions that is the panel in one piece. Otherwise a span ends before each ex-date, and earlier
+    closes are scaled backward from the span, so that what a session sees has one scale whatever lies further back.
+    """
+    close = panel.values("close")
+    if not len(panel.actions):
+        yield slice(0, len(close)), close
+        return
+    factors = action_factors(panel)
+    begins = np.unique([0, *panel.actions.session.tolist(), len(close)])
+    for start, stop in pairwise(begins.tolist()):
+        first = max(start - lookback, 0)
+        later = np.cumprod(factors[first + 1 : start + 1][::-1], axis=0)[::-1]
+        prices = close[first:stop].copy()
+        prices[: len(later)] /= later
+        yield slice(start, stop), read_only(prices)

@@ -1,0 +1,42 @@
+"""Signatures: what a model takes, checked against what this process can build and what a caller sends."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from investlab.core.errors import InvalidInput
+from investlab.features.definitions import find_feature
+from investlab.ml.predictor import require_rows
+from investlab.schemas.registry import InputSignature
+
+
+def check_signature_known(signature: InputSignature) -> None:
+    """Check that every feature of a signature can be built here.
+
+    Raises:
+        NotFound: A feature is unknown; near matches are named.
+    """
+    for name in signature.features:
+        find_feature(name)
+
+
+def rows_from_request(signature: InputSignature, rows: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Return rows of features by name as n × features in the signature's order.
+
+    Raises:
+        InvalidInput: A row lacks a feature, has an unknown one or one that is not finite; the first such row and
+            feature are named.
+    """
+    expected = signature.features
+    for number, row in enumerate(rows):
+        missing = [name for name in expected if name not in row]
+        unknown = [name for name in row if name not in expected]
+        if missing or unknown:
+            said = f"lacks the feature {missing[0]}" if missing else f"has an unknown feature {unknown[0][:80]!r}"
+            raise InvalidInput(
+                f"Row {number} {said}.",
+                remedy=f"Each row has exactly these features: {', '.join(expected)}.",
+                details={"row": number, "missing": missing, "unknown": [name[:80] for name in unknown[:20]]},
+            )
+    values = np.array([[row[name] for name in expected] for row in rows], dtype=np.float64)
+    return require_rows(values.reshape(len(rows), len(expected)), signature)

@@ -1,0 +1,107 @@
+"""Predictions of a replay pass: one for each session, made from what was known at its close, recorded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from investlab.core.hashing import hash_json
+from investlab.features.definitions import lookback_of
+from investlab.features.matrix import build_features
+from investlab.market.panel import PricePanel, read_only
+from investlab.schemas.serving import PredictionRecord, PredictionScore
+from investlab.services.model_host import LoadedModel
+
+SCORE_COLUMNS = ["session", "instrument_id", "symbol", "score"]
+
+
+class ChampionHost(Protocol):
+    """Gives the model that is served now."""
+
+    def current(self) -> LoadedModel:
+        """Return the loaded champion.
+
+        Raises:
+            ModelUnavailable: No version is champion, or none could be loaded yet.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where in a replay a prediction is made: the pass, its session, and when that session's closes were known."""
+
+    pass_id: str
+    session: date
+    as_of: datetime
+
+
+def prediction_id(pass_id: str, session: date, version_id: str) -> str:
+    """Return the id of a pass's prediction of a session; making it again after a crash gives the same record."""
+    return f"pd-{hash_json([pass_id, session, version_id])[:24]}"
+
+
+def score_session(model: LoadedModel, panel: PricePanel, scene: Scene, at: datetime) -> PredictionRecord | None:
+    """Return the prediction for every instrument of the model's universe whose features are all known.
+
+    None when there is none. Features are built for the whole universe the model was trained on, because some compare
+    its instruments. `panel` ends with the scene's session and holds nothing that was not known at its close.
+    """
+    info = model.info
+    names = info.signature.features
+    present = set(panel.symbols)
+    universe = [symbol for symbol in info.lineage.symbols if symbol in present]
+    if not universe:
+        return None
+    seen = last_sessions(panel, lookback_of(names) + 1).select(universe)
+    rows = build_features(seen, names).row(scene.session)
+    usable = np.flatnonzero(np.isfinite(rows).all(axis=1) & ~np.isnan(seen.values("close")[-1]))
+    if not len(usable):
+        return None
+    scores = model.predictor.scores(np.ascontiguousarray(rows[usable]))
+    listed = [seen.listing[column] for column in usable]
+    return PredictionRecord(
+        prediction_id=prediction_id(scene.pass_id, scene.session, info.version_id),
+        source="replay",
+        at=at,
+        request_id=f"{scene.pass_id}/{scene.session}",
+        pass_id=scene.pass_id,
+        session=scene.session,
+        as_of=scene.as_of,
+        dataset=panel.source.dataset,
+        dataset_version=panel.source.dataset_version,
+        model=info.model,
+        model_version=info.number,
+        version_id=info.version_id,
+        run_id=info.lineage.training_run,
+        horizon_sessions=info.signature.horizon_sessions,
+        scores=tuple(
+            PredictionScore(row=row, instrument_id=ref.instrument_id, symbol=ref.symbol, score=float(score))
+            for row, (ref, score) in enumerate(zip(listed, scores, strict=True))
+        ),
+    )
+
+
+def last_sessions(panel: PricePanel, count: int) -> PricePanel:
+    """Return the last sessions of a panel without corporate actions."""
+    fields = {name: read_only(values[-count:]) for name, values in panel.fields.items()}
+    return replace(panel, sessions=panel.sessions[-count:], fields=fields, id="")
+
+
+def scores_of(records: Sequence[PredictionRecord]) -> pd.DataFrame:
+    """Return the scores of predictions, a row for each instrument and session, in their order."""
+    rows = [
+        (record.session, score.instrument_id, score.symbol, score.score)
+        for record in records
+        for score in record.scores
+    ]
+    frame = pd.DataFrame(rows, columns=SCORE_COLUMNS)
+    return frame.astype({"session": "datetime64[s]", "instrument_id": "int64", "score": "float64"})
+
+
+def wide_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores as sessions × symbols."""
+    return scores.pivot(index="session", columns="symbol", values="score")

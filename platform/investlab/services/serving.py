@@ -1,0 +1,212 @@
+"""Predictions: a request becomes scores in the answer envelope, and a record of them is kept before they leave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import numpy as np
+
+from investlab.core.clock import Clock
+from investlab.core.errors import InvalidInput, ModelUnavailable, StorageUnavailable
+from investlab.core.hashing import hash_json
+from investlab.schemas.market import InstrumentRef
+from investlab.schemas.registry import ModelVersionInfo
+from investlab.schemas.serving import (
+    Health,
+    PredictionRecord,
+    PredictionScore,
+    PredictionSource,
+    PredictRequest,
+    PredictResponse,
+    Score,
+)
+from investlab.services.model_host import LoadedModel, ModelHost
+from investlab.services.symbol_features import SymbolRows
+
+QUICK_ROWS = 32
+"""Requests of so many rows of features are scored in a millisecond or two: not worth a thread."""
+
+
+class PredictionLog(Protocol):
+    """Keeps the record of each prediction, for several threads; a prediction store's spool is one."""
+
+    def append(self, record: PredictionRecord) -> None:
+        """Keep a record, or raise."""
+        ...
+
+
+class SymbolSource(Protocol):
+    """Builds features for symbols; `SymbolFeatures` does, where there is a store of prices."""
+
+    def rows(self, version: ModelVersionInfo, symbols: Sequence[str], as_of: date | datetime | None) -> SymbolRows:
+        """Return the features of these symbols at the last session known as of a time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scored:
+    """What the model makes of some rows, as it goes into answer and record."""
+
+    values: tuple[Score, ...]
+    kept: tuple[PredictionScore, ...]
+
+
+class PredictionService:
+    """Answers prediction requests with the model that a host serves; safe to call from several threads.
+
+    `symbols` is None where no store of prices can be reached, as in a built bento: only features are scored then.
+    """
+
+    def __init__(
+        self,
+        host: ModelHost,
+        log: PredictionLog,
+        clock: Clock,
+        symbols: SymbolSource | None,
+        source: PredictionSource = "api",
+    ) -> None:
+        self.host = host
+        self._source: PredictionSource = source
+        self._log = log
+        self._clock = clock
+        self._symbols = symbols
+
+    def health(self) -> Health:
+        """Say whether predictions can be made, and with which version."""
+        return self.host.health()
+
+    def is_quick(self, request: PredictRequest) -> bool:
+        """Say whether answering takes so little time that it need not leave the event loop."""
+        return request.features is not None and len(request.features) <= QUICK_ROWS
+
+    def predict(self, request: PredictRequest, request_id: str) -> PredictResponse:
+        """Return the scores, whose record is kept by then; the same request id and request give the same prediction id.
+
+        Raises:
+            InvalidInput: Names or values do not fit the model's signature, history is too short, or `as_of` lies ahead.
+            NotFound: A symbol is not in the model's universe; near matches are named.
+            ModelUnavailable: No model can answer, or symbols were sent where no prices are.
+            StorageUnavailable: The record cannot be kept, so no answer is given.
+        """
+        model = self.host.current()
+        found = None if request.features is not None else self._symbol_rows(model, request)
+        rows = feature_rows(request.features or (), model.info.signature.features) if found is None else found.values
+        scored = score_rows(model, rows, found.listing if found else None)
+        content = [request_id, model.info.version_id, request.model_dump(mode="json"), found.session if found else None]
+        prediction_id = f"pd-{hash_json(content)[:24]}"
+        record = self._record(model, found, request_id, prediction_id, scored.kept)
+        self._keep(record)
+        return PredictResponse(
+            values=scored.values,
+            as_of=record.as_of,
+            dataset_version=f"{found.dataset}@{found.dataset_version}" if found else None,
+            model=record.model,
+            model_version=record.model_version,
+            run_id=record.run_id,
+            fresh=found.fresh if found else None,
+            request_id=request_id,
+            prediction_id=prediction_id,
+            pass_id=record.pass_id,
+            horizon_sessions=record.horizon_sessions,
+        )
+
+    def _symbol_rows(self, model: LoadedModel, request: PredictRequest) -> SymbolRows:
+        if self._symbols is None:
+            raise ModelUnavailable(
+                "This service has no store of prices, so it cannot build features for symbols.",
+                remedy="Send `features`, or ask a gateway that runs beside a store.",
+            )
+        return self._symbols.rows(model.info, request.symbols or (), request.as_of)
+
+    def _record(
+        self,
+        model: LoadedModel,
+        found: SymbolRows | None,
+        request_id: str,
+        prediction_id: str,
+        kept: tuple[PredictionScore, ...],
+    ) -> PredictionRecord:
+        return PredictionRecord(
+            prediction_id=prediction_id,
+            source=self._source,
+            at=self._clock.now(),
+            request_id=request_id,
+            pass_id=found.pass_id if found else None,
+            session=found.session if found else None,
+            as_of=found.as_of if found else None,
+            dataset=found.dataset if found else None,
+            dataset_version=found.dataset_version if found else None,
+            model=model.info.model,
+            model_version=model.info.number,
+            version_id=model.info.version_id,
+            run_id=model.info.lineage.training_run,
+            horizon_sessions=model.info.signature.horizon_sessions,
+            scores=kept,
+        )
+
+    def _keep(self, record: PredictionRecord) -> None:
+        try:
+            self._log.append(record)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The prediction could not be recorded: {error.strerror or error}.",
+                remedy="No answer is given without a record. Free space, then ask again.",
+            ) from error
+
+
+def feature_rows(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
+    """Return rows of features by name as an array in the signature's order.
+
+    Raises:
+        InvalidInput: A row lacks a feature or has one that the model does not know; row and feature are named.
+    """
+    expected = set(names)
+    for number, row in enumerate(rows):
+        if row.keys() == expected:
+            continue
+        missing, unknown = sorted(expected - row.keys()), sorted(row.keys() - expected)
+        said = f"lacks {', '.join(missing[:5])}" if missing else f"has an unknown feature {unknown[0]!r:.80}"
+        raise InvalidInput(
+            f"Row {number} {said}.",
+            remedy=f"Each row has exactly these features: {', '.join(names)}.",
+            details={"row": number, "missing": missing, "unknown": [name[:80] for name in unknown[:20]]},
+        )
+    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+
+
+def score_rows(model: LoadedModel, rows: np.ndarray, listing: Sequence[InstrumentRef] | None) -> _Scored:
+    """Score rows, rank them (1 is best, equal scores by row) and say what each feature contributed.
+
+    Raises:
+        InvalidInput: The values are so far out that no finite score comes of them.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores, baselines = model.predictor.scores(rows), model.predictor.baseline(rows)
+        contributions = model.predictor.contributions(rows)
+    finite = np.isfinite(scores) & np.isfinite(contributions).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InvalidInput(f"Row {row} has values too large to score.", details={"row": row})
+    ranks = np.empty(len(scores), dtype=np.int64)
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    named = [(ref.symbol, ref.instrument_id) for ref in listing] if listing else [(None, None)] * len(scores)
+    names, plain, shares = model.info.signature.features, scores.tolist(), contributions.tolist()
+    bases = np.broadcast_to(baselines, scores.shape).tolist()
+    values = tuple(
+        Score(
+            row=row,
+            symbol=symbol,
+            instrument_id=instrument_id,
+            score=plain[row],
+            rank=int(ranks[row]),
+            baseline=bases[row],
+            contributions=dict(zip(names, shares[row], strict=True)),
+        )
+        for row, (symbol, instrument_id) in enumerate(named)
+    )
+    kept = tuple(
+        PredictionScore(row=row, instrument_id=instrument_id, symbol=symbol, score=plain[row])
+        for row, (symbol, instrument_id) in enumerate(named)
+    )
+    return _Scored(values, kept)

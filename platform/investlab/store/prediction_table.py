@@ -1,0 +1,88 @@
+"""The Delta table of compacted predictions: durable commits, a bounded number of files, reads at a version."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
+
+from investlab.store import delta_log
+from investlab.store.prediction_rows import SCHEMA
+from investlab.store.prediction_spools import flush_folder
+
+MOST_FILES = 24
+_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+
+def read_rows(table: Path, version: int, where: pads.Expression | None, columns: list[str] | None = None) -> pa.Table:
+    """Return the rows of a version that an expression chooses; none where there is no version yet."""
+    if version < 0:
+        return SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(columns)
+    rows = DeltaTable(table, version=version).to_pyarrow_dataset().to_table(columns, filter=where)
+    return rows if columns is not None else rows.select(SCHEMA.names).cast(SCHEMA)
+
+
+def stored_ids(table: Path, version: int, among: set[str]) -> set[str]:
+    """Return which of some prediction ids a version holds."""
+    chosen = pads.field("prediction_id").isin(pa.array(sorted(among), pa.string()))
+    found = read_rows(table, version, chosen, ["prediction_id"])
+    return set(pc.unique(found["prediction_id"]).to_pylist())
+
+
+def append_rows(table: Path, rows: pa.Table) -> int:
+    """Append rows, flushed to the disk, and return the version that holds them."""
+    write_deltalake(table, rows, mode="append", post_commithook_properties=_HOOKS)
+    return _durable(table)
+
+
+def merge_files(table: Path) -> int:
+    """Merge the table's small files into few and return the version that reads them; the old files stay."""
+    DeltaTable(table).optimize.compact(post_commithook_properties=_HOOKS)
+    return _durable(table)
+
+
+def write_checkpoint(table: Path, version: int) -> None:
+    """Write the log's checkpoint at a version, which must be the latest, and flush it to the disk."""
+    DeltaTable(table, version=version).create_checkpoint()
+    log = table / "_delta_log"
+    for path in (*log.glob("*.checkpoint.parquet"), log / "_last_checkpoint"):
+        flush_folder(path)
+    flush_folder(log)
+
+
+def file_count(table: Path, version: int) -> int:
+    """Return how many data files a version reads."""
+    return 0 if version < 0 else len(DeltaTable(table, version=version).file_uris())
+
+
+def remove_beyond(table: Path, version: int, checkpoint: int | None, target: Path) -> None:
+    """Move commits after a version into `target`, and remove checkpoints that were never acknowledged."""
+    delta_log.set_aside_commits_after(table, version, target)
+    log = table / "_delta_log"
+    later = [path for path in log.glob("*.checkpoint.parquet") if _number(path) != checkpoint]
+    if later:
+        (log / "_last_checkpoint").unlink(missing_ok=True)  # a hint only: without it the log is listed
+    for path in later:
+        path.unlink()
+
+
+def remove_before(table: Path, version: int) -> None:
+    """Remove what a version with a checkpoint needs no more: older commits, checkpoints, and data files."""
+    for path in (table / "_delta_log").glob("[0-9]*"):
+        if _number(path) < version:
+            path.unlink()
+    kept = {Path(name).name for name in DeltaTable(table, version=version).file_uris()}
+    for path in table.glob("*.parquet"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _durable(table: Path) -> int:
+    version = DeltaTable(table).version()
+    delta_log.make_durable(table, version)
+    return version
+
+
+def _number(path: Path) -> int:
+    return int(path.name.split(".")[0])
