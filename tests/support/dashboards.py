@@ -20,7 +20,7 @@ from investlab.core.config import Settings
 from investlab.core.credentials import Credentials
 from investlab.core.ports import listen, port_of
 from investlab.services.workspace import open_workspace, silent_progress
-from investlab.views.server import Dashboards, build_application
+from investlab.views.server import Dashboards, build_application, open_desk
 from investlab.views.state import MarketState
 
 TOKEN = "a-token-for-tests-0123456789"
@@ -98,12 +98,13 @@ def running_dashboards(
         dashboards=pages or ROOT / "dashboards",
     )
     workspace = open_workspace(settings=settings, progress=silent_progress)
-    ready, loops, failures = threading.Event(), list[asyncio.AbstractEventLoop](), list[BaseException]()
+    desk = open_desk(workspace, lambda context: read())
+    ready, loops, failures = threading.Event(), list[asyncio.AbstractEventLoop](), list[Exception]()
     stopping: list[asyncio.Event] = []
     found: list[Dashboards] = []
 
     async def run() -> None:
-        application = build_application(settings, workspace, port_of(listening), lambda context: read())
+        application = build_application(settings, desk, port_of(listening))
         server = HTTPServer(application)
         bokeh_server = BaseServer(IOLoop.current(), application, server)
         listening.setblocking(False)
@@ -121,7 +122,7 @@ def running_dashboards(
     def work() -> None:
         try:
             asyncio.run(run())
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  (raised again by the test that waits)
             failures.append(error)
             ready.set()
 
@@ -137,4 +138,5 @@ def running_dashboards(
             loops[0].call_soon_threadsafe(stopping[0].set)
         thread.join(PATIENCE_SECONDS)
         listening.close()
+        desk.market.close()
         workspace.close()

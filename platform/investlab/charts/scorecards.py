@@ -42,7 +42,7 @@ class ScorecardRenderer:
 
 
 def _figure(trained: TrainedModel) -> hv.Overlay:
-    by_session: pd.Series = trained.evaluation.by_session()
+    by_session: pd.Series = trained.evaluation.by_session
     return yearly_ic_chart(by_session)
 
 
@@ -70,6 +70,7 @@ def _body(trained: TrainedModel) -> Html:
                 [
                     ("Features", ", ".join(run.spec.features)),
                     ("Parameters", ", ".join(f"{name}={value}" for name, value in run.spec.parameters.items())),
+                    ("Trained", f"{run.spec.folds} folds in time, every {run.spec.sample_every_sessions} sessions"),
                     ("Seed", str(run.spec.seed)),
                     ("Data", f"{lineage.dataset}@{lineage.dataset_version}, as of {moment(lineage.as_of)}"),
                     ("Panel", facts.code(lineage.panel_id)),
@@ -86,14 +87,15 @@ def _body(trained: TrainedModel) -> Html:
 
 def _tiles(scored: Scorecard) -> Html:
     mean = number(scored.information_coefficient, DIGITS, signed=True)
-    interval = f"{number(scored.interval_low, DIGITS, signed=True)} to {number(scored.interval_high, DIGITS, signed=True)}"
+    interval = (
+        f"{number(scored.interval_low, DIGITS, signed=True)} to {number(scored.interval_high, DIGITS, signed=True)}"
+    )
     return definitions(
         [
             ("Information coefficient", facts.judged(scored.information_coefficient, mean)),
             (f"{scored.confidence:.0%} interval", interval),
             ("Sessions scored", f"{scored.observations:,}"),
             ("Without overlap", f"{scored.effective_observations:,}"),
-            ("Folds", f"{scored.folds:,}"),
         ],
         "il-metrics",
     )

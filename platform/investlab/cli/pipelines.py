@@ -5,13 +5,16 @@ from typing import Annotated, cast
 import typer
 
 from investlab.cli.output import STYLE, output, say, show
+from investlab.cli.serving import addresses
 from investlab.cli.values import parameters
 from investlab.core.config import ExecutorChoice
 from investlab.core.errors import InvalidInput
-from investlab.pipelines.demo import run_demo
+from investlab.pipelines.demo import DemoSummary, run_demo
 from investlab.pipelines.launch import Launch, launch_pipeline, pipeline_catalog, pipeline_runs
+from investlab.pipelines.served import Visit, visit
 from investlab.schemas.pipelines import PipelineRunInfo
 from investlab.services.executors import CHOICES
+from investlab.services.processes import Platform, prepare_platform
 from investlab.services.workspace import Workspace, open_workspace
 
 app = typer.Typer(help="Pipelines of notebooks.", no_args_is_help=True, **STYLE)
@@ -67,28 +70,50 @@ def list_runs() -> None:
 def run_the_demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the summary, leaving no process.")] = False,
 ) -> None:
-    """Ingest the sample data, run the research pipeline and print a summary."""
+    """Ingest the sample data, run the research pipeline, serve what came out and print a summary."""
     workspace = open_workspace()
+    platform = prepare_platform(workspace.context.settings)  # a taken port is told before any work
     summary = run_demo(workspace, say)
-    if not output.as_json:
-        print("\nDatasets (real market data out of installed packages; `investlab data list` states their biases)")
+    say("starting gateway and dashboards")
+    with platform:
+        platform.wait_until_ready()
+        champion = summary.versions[0]
+        seen = visit(platform, champion.lineage.symbols, champion.lineage.dataset)
+        _print_research(workspace, summary)
+        _print_served(seen, platform)
+        if not once:
+            _headline("\nThe page moves until Ctrl-C.")
+            platform.watch(say)
+
+
+def _print_research(workspace: Workspace, summary: DemoSummary) -> None:
+    _headline("\nDatasets (real market data out of installed packages; `investlab data list` states their biases)")
     show(summary.dataset_rows())
-    if not output.as_json:
-        print("\nStrategies, with 5 bps commission and 5 bps slippage, beside buy-and-hold of the same stocks")
+    _headline("\nStrategies, with 5 bps commission and 5 bps slippage, beside buy-and-hold of the same stocks")
     show(summary.strategy_rows())
+    _headline("\nModels, scored out of sample on the same sessions; the champion is served")
+    show(summary.model_rows())
     for sentence in summary.sentences():
         say(sentence)
-    if not output.as_json:
-        print(f"\nPipeline run {summary.pipeline.run_id} as of {summary.pipeline.as_of:%Y-%m-%d}")
+    _headline(f"\nPipeline run {summary.pipeline.run_id} as of {summary.pipeline.as_of:%Y-%m-%d}")
     home = workspace.context.settings.home_path
-    show(
-        [
-            {"step": s.name, "status": s.status, "report": str(home / (s.html_path or ""))}
-            for s in summary.pipeline.steps
-        ]
-    )
-    print(f"\nOpen {_index(workspace, summary.pipeline)}")
-    print(f"Ask where a number comes from: investlab trace {summary.sweep_run.run_id}")
+    steps = summary.pipeline.steps
+    show([{"step": s.name, "status": s.status, "report": str(home / (s.html_path or ""))} for s in steps])
+    _headline(f"Overview: {_index(workspace, summary.pipeline)}")
+
+
+def _print_served(seen: Visit, platform: Platform) -> None:
+    _headline("\nServed: the replay clock walks through the year after the data that the models know")
+    show(seen.rows())
+    _headline("\nA prediction, and what it stands on")
+    show(seen.envelope_rows())
+    _headline(f"Ask where it comes from: investlab trace {seen.response.prediction_id}\n")
+    show(addresses(platform))
+
+
+def _headline(text: str) -> None:
+    if not output.as_json:
+        print(text, flush=True)
 
 
 def _index(workspace: Workspace, record: PipelineRunInfo) -> str:

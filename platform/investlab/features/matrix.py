@@ -55,6 +55,15 @@ class FeatureMatrix:
         values = self.values[:, :, self.names.index(name)]
         return pd.DataFrame(values, index=index, columns=pd.Index(self.symbols, name="symbol"))
 
+    def table(self, session: date) -> pd.DataFrame:
+        """Return the features of every instrument at a session, symbols × features.
+
+        Raises:
+            NotFound: The session is not in the matrix.
+        """
+        index = pd.Index(self.symbols, name="symbol")
+        return pd.DataFrame(self.row(session), index=index, columns=pd.Index(self.names, name="feature"))
+
     def row(self, session: date) -> np.ndarray:
         """Return the features of every instrument at a session (instruments × features).
 

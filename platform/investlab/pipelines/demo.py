@@ -11,6 +11,8 @@ from investlab.schemas.backtest import RunSummary
 from investlab.schemas.ledger import RunKind, RunQuery, RunStatus
 from investlab.schemas.pipelines import PipelineRunInfo
 from investlab.schemas.receipts import IngestReceipt
+from investlab.schemas.registry import Alias, ModelVersionInfo, PromotionDecision
+from investlab.services import registry
 from investlab.services.ingest import IngestRequest, load_provider
 from investlab.services.workspace import Workspace
 
@@ -22,13 +24,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class DemoSummary:
-    """What the demo did: a receipt for each dataset, the pipeline's run, and the best run of each strategy."""
+    """What the demo did: receipts, the pipeline's run, the best run of each strategy, and who became champion."""
 
     receipts: tuple[IngestReceipt, ...]
     pipeline: PipelineRunInfo
     sweep: SweepResult
     sweep_run: RunSummary
     momentum_run: RunSummary
+    versions: tuple[ModelVersionInfo, ...]
+    decision: PromotionDecision
 
     def dataset_rows(self) -> list[dict[str, Any]]:
         """Return a row for each dataset."""
@@ -58,6 +62,20 @@ class DemoSummary:
             rows.append(_row("   buy and hold", {n.removeprefix("benchmark_"): metrics[n] for n in BENCHMARK}, ""))
         return rows
 
+    def model_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each model version of the pipeline's run: its information coefficient out of sample."""
+        return [
+            {
+                "out of sample": f"{version.label} {version.learner}",
+                "IC": f"{version.scorecard.information_coefficient:+.4f}",
+                "95 % interval": f"{version.scorecard.interval_low:+.4f} to {version.scorecard.interval_high:+.4f}",
+                "sessions": version.scorecard.observations,
+                "alias": ", ".join(version.aliases),
+                "training run": version.lineage.training_run,
+            }
+            for version in self.versions
+        ]
+
     def sentences(self) -> list[str]:
         """Return what the table must be read with: trials, luck, and who computed."""
         run, sweep = self.sweep_run, self.sweep
@@ -67,6 +85,8 @@ class DemoSummary:
             f"process(es), {sweep.combos_per_second:,.0f} combinations a second.",
             f"{self.momentum_run.strategy}: {self.momentum_run.trials} trial "
             f"({self.momentum_run.cumulative_trials} in all); survivors only, so every return is flattered.",
+            f"{self.versions[0].label} ({self.versions[0].learner}) is champion. Of {self.versions[-1].label} the rule "
+            f"says: {self.decision.reason}",
         ]
 
 
@@ -91,7 +111,16 @@ def run_demo(workspace: Workspace, say: Say) -> DemoSummary:
     if not isinstance(result, SweepResult):
         raise TypeError(f"{sweep_run.run_id} is no sweep")
     momentum = _latest(workspace, record, "monthly_momentum", RunKind.BACKTEST)
-    return DemoSummary(tuple(receipts), record, result, sweep_run, momentum)
+    versions, decision = _promoted(workspace)
+    return DemoSummary(tuple(receipts), record, result, sweep_run, momentum, versions, decision)
+
+
+def _promoted(workspace: Workspace) -> tuple[tuple[ModelVersionInfo, ...], PromotionDecision]:
+    """Return the latest version of each learner, champion first, and what the rule says of the other one."""
+    model = workspace.context.settings.model
+    latest = {version.learner: version for version in registry.versions(workspace.context, model)}
+    ordered = sorted(latest.values(), key=lambda version: Alias.CHAMPION not in version.aliases)
+    return tuple(ordered), workspace.assess(ordered[-1])
 
 
 def _row(label: str, metrics: Mapping[str, float], run_id: str) -> dict[str, Any]:

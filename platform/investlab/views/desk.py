@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from investlab.services.workspace import Workspace
-from investlab.views.keeper import StateKeeper
-from investlab.views.market import FrameKeeper, MarketView
+from investlab.views.keeper import Keeper
+from investlab.views.market import DrawnMarket
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +14,11 @@ class Desk:
     """The workspace, and the market as it stands; one desk serves every visitor."""
 
     workspace: Workspace
-    keeper: StateKeeper
-    frames: FrameKeeper
+    market: Keeper[DrawnMarket]
 
     def market_page(self) -> Any:
         """Return the market page as it stands, for one visitor."""
-        view = MarketView(self.keeper.current(), self.workspace.context.settings.gateway_url)
-        return view.page(self.frames.frames)
+        return self.market.current().page(self.workspace.context.settings.gateway_url)
 
 
 Page = Callable[[Desk], Any]

@@ -1,4 +1,4 @@
-"""Keeps the market page's state at hand, so that opening a page waits for no disk."""
+"""Keeps a value at hand that is slow to make, so that opening a page waits for no disk and no drawing."""
 
 import logging
 import threading
@@ -7,63 +7,62 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from investlab.core.errors import InvestlabError
-from investlab.views.state import MarketState
 
 FRESH_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 
-class StateKeeper:
-    """Gives the last state read, and reads again in the background once that is older than two seconds.
+class Keeper[T]:
+    """Gives the last value made, and makes another in the background once that is older than two seconds.
 
-    The first reader waits; everyone else gets an answer at once, however slow the stores are. One reading at a time.
+    The first one to ask waits; everyone else gets an answer at once, however slow the making is. One is made at a time.
     """
 
-    def __init__(self, read: Callable[[], MarketState], now: Callable[[], float] = time.monotonic) -> None:
-        self._read = read
+    def __init__(self, make: Callable[[], T], now: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
         self._now = now
         self._lock = threading.Lock()
         self._first = threading.Lock()
-        self._state: MarketState | None = None
-        self._read_at = 0.0
-        self._is_reading = False
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="market-state")
+        self._kept: T | None = None
+        self._made_at = 0.0
+        self._is_making = False
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="keeper")
 
-    def current(self) -> MarketState:
-        """Return the state.
+    def current(self) -> T:
+        """Return the value.
 
         Raises:
-            InvestlabError: Nothing could be read yet.
+            InvestlabError: It could not be made yet.
         """
-        if self._state is None:
+        if self._kept is None:
             with self._first:
-                if self._state is None:
-                    self._keep(self._read())
+                if self._kept is None:
+                    self._keep(self._make())
         with self._lock:
-            state = self._state
-            is_due = not self._is_reading and self._now() - self._read_at >= FRESH_SECONDS
-            self._is_reading = self._is_reading or is_due
+            kept = self._kept
+            is_due = not self._is_making and self._now() - self._made_at >= FRESH_SECONDS
+            self._is_making = self._is_making or is_due
         if is_due:
-            self._reader.submit(self._refresh)
-        if state is None:
-            raise InvestlabError("The market page has no state.")
-        return state
+            self._worker.submit(self._refresh)
+        if kept is None:
+            raise InvestlabError("Nothing was made yet.")
+        return kept
 
     def close(self) -> None:
-        """Start no more readings."""
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        """Make no more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _refresh(self) -> None:
         try:
-            self._keep(self._read())
+            self._keep(self._make())
         except InvestlabError as error:
-            logger.warning("The market page's state could not be read again: %s", error.sentence)
-        except Exception:  # the last state stays, and the next reader tries again
-            logger.exception("The market page's state could not be read again.")
+            logger.warning("It could not be made again: %s", error.sentence)
+        except Exception:  # the last value stays, and the next one to ask tries again
+            logger.exception("It could not be made again.")
         finally:
             with self._lock:
-                self._is_reading, self._read_at = False, self._now()
+                self._is_making, self._made_at = False, self._now()
 
-    def _keep(self, state: MarketState) -> None:
+    def _keep(self, made: T) -> None:
         with self._lock:
-            self._state, self._read_at = state, self._now()
+            self._kept, self._made_at = made, self._now()

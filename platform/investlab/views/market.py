@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import holoviews as hv
@@ -48,9 +49,9 @@ class MarketView(pn.viewable.Viewer):
             found[MONITORED] = _monitor(self.state.monitor, self._expected())
         return found
 
-    def page(self, frames: Callable[["MarketView"], Mapping[str, str]] | None = None) -> pn.Template:
-        """Return the whole page; `frames` gives its figures as JSON where they were drawn before."""
-        drawn = frames(self) if frames is not None else self.frames()
+    def page(self, frames: Mapping[str, str] | None = None) -> pn.Template:
+        """Return the whole page; `frames` are its figures as JSON where they were drawn before."""
+        drawn = self.frames() if frames is None else frames
         content = (
             sections.header(self.state),
             sections.key_figures(self.state),
@@ -94,18 +95,35 @@ class MarketView(pn.viewable.Viewer):
         return ExpectedIC(line.information_coefficient, line.interval_low, line.interval_high) if line else None
 
 
-class FrameKeeper:
-    """Keeps the figures of the last shape of the page, which take most of a second to draw."""
+@dataclass(frozen=True, slots=True)
+class DrawnMarket:
+    """A market state with the page's figures as JSON."""
 
-    def __init__(self) -> None:
+    state: MarketState
+    frames: Mapping[str, str]
+
+    def page(self, gateway_url: str | None) -> pn.Template:
+        """Return the whole page for one visitor."""
+        return MarketView(self.state, gateway_url).page(self.frames)
+
+
+class MarketDrawer:
+    """Reads the market and draws its figures, anew only where the page has other parts than before.
+
+    Drawing takes most of a second; a page brings its own data to figures that were drawn before.
+    """
+
+    def __init__(self, read: Callable[[], MarketState]) -> None:
+        self._read = read
         self._shape = ""
-        self._frames: dict[str, str] = {}
+        self._frames: Mapping[str, str] = {}
 
-    def frames(self, view: MarketView) -> Mapping[str, str]:
-        """Return a view's figures as JSON, drawn before where the page has the same parts."""
-        if view.state.shape != self._shape:
-            self._frames, self._shape = view.frames(), view.state.shape
-        return self._frames
+    def __call__(self) -> DrawnMarket:
+        """Return the market as it stands."""
+        state = self._read()
+        if state.shape != self._shape:
+            self._frames, self._shape = MarketView(state).frames(), state.shape
+        return DrawnMarket(state, self._frames)
 
 
 def _candles(found: Candles) -> hv.Layout:
@@ -138,5 +156,3 @@ def _json_script(name: str, text: str) -> Html:
     """Return JSON as an element that runs nothing, whatever its text says."""
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return element("script", Html(safe), id=name, type="application/json")
-
-

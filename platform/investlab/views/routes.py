@@ -13,8 +13,8 @@ from investlab.core.errors import InvestlabError, NotFound
 from investlab.services.tracing import trace_record
 from investlab.services.workspace import Workspace
 from investlab.views import assets
+from investlab.views.desk import Desk
 from investlab.views.dressing import REFUSED
-from investlab.views.keeper import StateKeeper
 
 YEAR_SECONDS = 365 * 24 * 3600
 LONGEST_ID = 128
@@ -111,23 +111,27 @@ class AssetFile(Answer):
 class PageState(Answer):
     """Sends the market page's state as JSON, for pages that were away."""
 
-    def initialize(self, keeper: StateKeeper) -> None:
+    def initialize(self, desk: Desk) -> None:
         """Take who keeps the state."""
-        self._keeper = keeper
+        self._market = desk.market
 
     async def get(self) -> None:
         """Answer with the state."""
-        state = await IOLoop.current().run_in_executor(None, self._keeper.current)
+        try:
+            drawn = await IOLoop.current().run_in_executor(None, self._market.current)
+        except InvestlabError as error:
+            self.refuse(error)
+            return
         self.set_header("Content-Type", "application/json")
-        self.write(state.model_dump_json())
+        self.write(drawn.state.model_dump_json())
 
 
 class TracePage(Answer):
     """Shows what a number stands on, back to the data and the code."""
 
-    def initialize(self, workspace: Workspace) -> None:
+    def initialize(self, desk: Desk) -> None:
         """Take the workspace whose records are traced."""
-        self._workspace = workspace
+        self._workspace = desk.workspace
 
     async def get(self, record_id: str) -> None:
         """Answer with the lineage of a record."""
@@ -151,17 +155,17 @@ def trace_page(workspace: Workspace, record_id: str) -> str:
     trace = trace_record(workspace.context, record_id)
     title = f"Trace of {trace.subject}"
     # A trace escapes what it shows.
-    lineage = element("div", Html(trace._repr_html_()), class_="il-scroll")  # noqa: SLF001  (Jupyter's own protocol)
+    lineage = element("div", Html(trace._repr_html_()), class_="il-scroll")
     back = element("p", element("a", "Back to the market", href="/market"))
     return page(title, card(element("header", heading(title)), lineage, back))
 
 
-def own_routes(workspace: Workspace, keeper: StateKeeper, home: str) -> list[Route]:
+def own_routes(desk: Desk, home: str) -> list[Route]:
     """Return the server's own addresses with what answers them."""
     return [
         (r"/livez", Livez, {}),
         (r"/", Home, {"location": home}),
         (rf"{assets.PREFIX}[0-9a-f]+/([a-z.]+)", AssetFile, {}),
-        (r"/state/market", PageState, {"keeper": keeper}),
-        (r"/trace/([A-Za-z0-9@._-]+)", TracePage, {"workspace": workspace}),
+        (r"/state/market", PageState, {"desk": desk}),
+        (r"/trace/([A-Za-z0-9@._-]+)", TracePage, {"desk": desk}),
     ]

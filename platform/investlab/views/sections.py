@@ -1,10 +1,10 @@
-"""The parts of the market page as HTML; text is always escaped, and numbers are marked for the script that moves them."""
+"""The parts of the market page as HTML: text is escaped, and numbers are marked for the script that moves them."""
 
 from collections.abc import Iterable
 
 from investlab.charts.facts import BASIS
 from investlab.charts.markup import Html, element, join, text
-from investlab.charts.units import MISSING, count, day, money, number, percent, short_hash
+from investlab.charts.units import MISSING, day, money, number, percent, short_hash
 from investlab.views.state import Advice, Candles, MarketState, ModelLine, MonitorLine, PortfolioLine, WatchLine
 
 TREND = {"up": "▲", "down": "▼", "flat": "■"}
@@ -81,7 +81,12 @@ def portfolio_card(state: MarketState, advice: Iterable[Advice]) -> Html:
     under = element("p", found.terms, class_="il-note", data_shown="true")
     label = "Value of the paper portfolio beside its benchmark, and its drawdown"
     line = join(
-        (f"{BASIS[found.basis]} · ", _trace(f"{found.dataset}@{found.dataset_version}"), " · run ", _trace(found.run_id))
+        (
+            f"{BASIS[found.basis]} · ",
+            _version(found.dataset, found.dataset_version),
+            " · run ",
+            _trace(found.run_id),
+        )
     )
     return _card("portfolio", "Paper portfolio", line, _figure("portfolio", label), under)
 
@@ -154,7 +159,9 @@ def _portfolio_tiles(line: PortfolioLine | None) -> list[Html]:
         return [_tile(name, MISSING, "waiting for the replay") for name in names]
     point = line.points[-1]
     gained = point.nav / line.initial_cash - 1
-    against = "" if point.benchmark is None else f"benchmark {percent(point.benchmark / line.initial_cash - 1, signed=True)}"
+    against = (
+        f"benchmark {percent(point.benchmark / line.initial_cash - 1, signed=True)}" if point.benchmark else MISSING
+    )
     deepest = min(each.drawdown for each in line.points)
     as_of = element("time", day(point.session), data_asof="portfolio")
     nav = _marked("nav", money(point.nav, line.currency))
@@ -210,11 +217,21 @@ def _ic(value: float | None) -> str:
 
 
 def _trace(record_id: str, shown: object | None = None) -> Html:
-    return element("a", short_hash(record_id, 8) if shown is None else shown, href=f"/trace/{record_id}", title=record_id)
+    return element(
+        "a", short_hash(record_id, 8) if shown is None else shown, href=f"/trace/{record_id}", title=record_id
+    )
+
+
+def _version(dataset: str, number_of_version: int) -> Html:
+    label = f"{dataset}@{number_of_version}"
+    return _trace(label, label)
 
 
 def _candles_line(found: Candles) -> Html:
-    parts = (f"{found.symbol} · {BASIS[found.basis]}, {found.currency} · ", _trace(f"{found.dataset}@{found.dataset_version}"))
+    parts = (
+        f"{found.symbol} · {BASIS[found.basis]}, {found.currency} · ",
+        _version(found.dataset, found.dataset_version),
+    )
     return join(parts)
 
 
@@ -240,7 +257,12 @@ def _predicted_by(state: MarketState) -> Html:
 def _group(dataset: str, state: MarketState, held: dict[str, float]) -> Html:
     lines = [line for line in state.watch if line.dataset == dataset]
     first = lines[0]
-    title = join((_trace(f"{dataset}@{first.dataset_version}", f"{dataset}@{first.dataset_version}"), f" · {BASIS[first.basis]}, {first.currency}"))
+    title = join(
+        (
+            _version(dataset, first.dataset_version),
+            f" · {BASIS[first.basis]}, {first.currency}",
+        )
+    )
     head = element(
         "tr", element("th", title, colspan="5", scope="rowgroup"), element("td", class_="il-spark"), class_="il-group"
     )

@@ -34,8 +34,8 @@ from investlab.views import assets
 from investlab.views.desk import Desk, Page
 from investlab.views.dressing import dressing
 from investlab.views.gate import Gate, SignIn
-from investlab.views.keeper import StateKeeper
-from investlab.views.market import FrameKeeper
+from investlab.views.keeper import Keeper
+from investlab.views.market import MarketDrawer
 from investlab.views.policy import allowed_hosts, security_headers, stream_sources
 from investlab.views.reading import read_market
 from investlab.views.routes import Refusal, SignInRedirect, own_routes
@@ -102,22 +102,28 @@ def load_pages(folder: Path) -> dict[str, Page]:
     return pages
 
 
-def build_application(
-    settings: Settings, workspace: Workspace, port: int, read: Callable[[Context], MarketState] = read_market
-) -> Dashboards:
-    """Return the server's application for a port: its pages and own addresses, behind the gate."""
+def open_desk(workspace: Workspace, read: Callable[[Context], MarketState] = read_market) -> Desk:
+    """Return the desk of a workspace."""
+    return Desk(workspace, Keeper(MarketDrawer(lambda: read(workspace.context))))
+
+
+def build_application(settings: Settings, desk: Desk, port: int) -> Dashboards:
+    """Return the server's application for a port: its pages and own addresses, behind the gate.
+
+    Raises:
+        NotFound: There are no dashboard pages.
+        InvalidSettings: A file of the dashboards folder is no page.
+    """
     token = settings.token.get_secret_value() if settings.token is not None else new_token()
     credentials = Credentials.of(token, settings.home_path)
     hosts = allowed_hosts(settings, port)
-    keeper = StateKeeper(lambda: read(workspace.context))
-    desk = Desk(workspace, keeper, FrameKeeper())
     pages = load_pages(settings.dashboards.expanduser().absolute())
     home = HOME_PAGE if HOME_PAGE in pages else next(iter(pages))
     headers = security_headers(stream_sources(settings.gateway_url))
     return Dashboards(
         {address: _application(page, desk) for address, page in pages.items()},
         Gate(credentials, hosts),
-        extra_patterns=list(own_routes(workspace, keeper, home)),
+        extra_patterns=list(own_routes(desk, home)),
         extra_websocket_origins=sorted(hosts),
         use_index=False,
         secret_key=hashlib.sha256(f"sessions:{token}".encode()).digest(),
@@ -138,16 +144,17 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         NotFound: There are no dashboard pages.
     """
     workspace = open_workspace(settings=settings)
+    desk = open_desk(workspace)
     try:
-        asyncio.run(_serve(settings, workspace, listening))
+        asyncio.run(_serve(build_application(settings, desk, port_of(listening)), desk, listening))
     finally:
+        desk.market.close()
         workspace.close()
 
 
-async def _serve(settings: Settings, workspace: Workspace, listening: socket.socket) -> None:
+async def _serve(application: Dashboards, desk: Desk, listening: socket.socket) -> None:
     loop = IOLoop.current()
-    application = build_application(settings, workspace, port_of(listening))
-    assets.version()
+    _warm(desk)
     server = HTTPServer(application, max_body_size=LARGEST_BODY, idle_connection_timeout=120)
     bokeh_server = BaseServer(loop, application, server)
     stopping = asyncio.Event()
@@ -159,6 +166,15 @@ async def _serve(settings: Settings, workspace: Workspace, listening: socket.soc
     await stopping.wait()
     await bokeh_server.stop_async()
     await server.close_all_connections()
+
+
+def _warm(desk: Desk) -> None:
+    """Make what the first visitor would wait for; what is in the way now is told to whoever opens the page."""
+    assets.version()
+    try:
+        desk.market.current()
+    except InvestlabError as error:
+        logger.warning("The market cannot be shown yet: %s", error.sentence)
 
 
 def _application(page: Page, desk: Desk) -> Application:

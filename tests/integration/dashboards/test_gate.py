@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tornado.routing import PathMatches, Rule
@@ -167,13 +166,15 @@ def test_every_answer_carries_the_security_headers(server: Running, path: str, s
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "'unsafe-eval'" not in policy
-    assert f"connect-src 'self' blob: data: ws://127.0.0.1:9 http://127.0.0.1:9 ws://localhost:9" in policy
+    assert "connect-src 'self' blob: data: ws://127.0.0.1:9 http://127.0.0.1:9 ws://localhost:9" in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert "server" not in headers
 
 
-@pytest.mark.parametrize("path", ["/../pyproject.toml", "/static/../../server.py", "/assets/x/..%2fserver.py", "/trace/%2e%2e"])
+@pytest.mark.parametrize(
+    "path", ["/../pyproject.toml", "/static/../../server.py", "/assets/x/..%2fserver.py", "/trace/%2e%2e"]
+)
 def test_no_path_leads_out(server: Running, path: str) -> None:
     answer = server.ask(path, server.cookie)
     assert answer.status in (403, 404, 400, 422)

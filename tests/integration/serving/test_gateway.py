@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,17 +109,14 @@ def test_a_damaged_challenger_leaves_the_champion_in_service(workspace: Workspac
     assert gateway.ask("GET", "/readyz")[1]["degraded"]["model"]
 
 
-def test_a_missing_database_degrades_and_heals(workspace: Workspace, gateway: Served) -> None:
-    database = workspace.context.settings.home_path / "investlab.db"
-    away = database.with_suffix(".away")
-    workspace.close()
-    database.rename(away)
-    try:
+def test_an_unreadable_registry_degrades_and_heals(workspace: Workspace, gateway: Served) -> None:
+    with closing(sqlite3.connect(workspace.context.settings.home_path / "investlab.db", timeout=10)) as database:
+        database.execute("ALTER TABLE model_aliases RENAME TO taken_away")
+        database.commit()
         gateway.until(lambda: gateway.health()["status"] == "degraded")
         assert gateway.predict(features=[ROW])[0] == 200
-    finally:
-        database.unlink(missing_ok=True)
-        away.rename(database)
+        database.execute("ALTER TABLE taken_away RENAME TO model_aliases")
+        database.commit()
     gateway.until(lambda: gateway.health()["status"] == "ok")
 
 

@@ -1,7 +1,10 @@
 """Every answer has an id and security headers; of several edges only the outermost acts."""
 
+from dataclasses import replace
+
 import pytest
 
+from investlab.core.credentials import Credentials
 from tests.support.asgi import BEARER, POLICY, Echo, Failing, edged, request, upgrade
 
 CLOSED = "default-src 'none'; frame-ancestors 'none'"
@@ -53,11 +56,13 @@ def test_a_page_keeps_its_own_content_policy_and_nothing_else() -> None:
 
 
 def test_an_inner_edge_passes_through() -> None:
-    inner = edged(Echo())
-    closed = edged(inner, POLICY)
-    assert request(closed).status == 200
-    names = [name for name, _ in request(closed).start["headers"]]
+    another = replace(POLICY, credentials=Credentials("another-token-of-the-tests", "another"))
+    both = edged(edged(Echo(), another))
+    answer = request(both)
+    assert answer.status == 200
+    names = [name for name, _ in answer.start["headers"]]
     assert len(names) == len(set(names))
+    assert upgrade(both).messages[0]["type"] == "websocket.accept"
 
 
 def test_an_edge_that_is_alone_inside_guards_by_itself() -> None:
