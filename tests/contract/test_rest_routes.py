@@ -15,23 +15,28 @@ from investlab.api.app import build_app
 from investlab.api.services import GatewayServices
 from investlab.schemas.backtest import RunSummary
 from investlab.schemas.catalog import DatasetInfo
-from investlab.schemas.gateway import Readiness
+from investlab.schemas.gateway import Readiness, RegisteredModel
 from investlab.schemas.live import ModelMonitor, PaperPortfolio, ReplayState
 from investlab.schemas.market import InstrumentRef
+from investlab.schemas.registry import ModelVersionInfo, PromotionReceipt
 from investlab.schemas.serving import PredictionRecord
 from investlab.schemas.trace import Trace
+from investlab.services import registry
 from investlab.services.workspace import Workspace
+from investlab.store.repositories import audit
 from tests.support.asgi import BEARER, POLICY, edged
 from tests.support.gateways import MONITOR, PORTFOLIO, STATE, FakeHost, FakeReplay, prediction
+from tests.support.models import trained
 from tests.support.records import fill
 from tests.support.route_walk import Provocation, Reply, Walk, asked, asking, endpoints
 from tests.support.workspaces import make_workspace
 
+MODEL = "paper-ranker"
 EXAMPLES = {
     "code": "not_found",
     "record_id": "run-0001",
     "prediction_id": "pd-aaaa1",
-    "model": "us-ranker",
+    "model": MODEL,
     "number": "1",
 }
 
@@ -59,6 +64,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     workspace = make_workspace(tmp_path_factory.mktemp("house"))
     context = workspace.context
     context.database.write(fill)
+    for number, level in ((11, 0.05), (12, 0.08), (13, -0.05)):
+        registry.register(context, trained(context, number, level), MODEL)
+    registry.promote(context, MODEL, 1, actor="test")
     spool = context.predictions.spool()
     for number in range(3):
         record = prediction(f"pd-aaaa{number}", session=STATE.first_session.replace(day=3 + number))
@@ -93,11 +101,24 @@ def provocations(house: House) -> dict[tuple[str, str, int], Provocation]:
     def get(template: str, status: int, path: str, around: Any = None) -> tuple[tuple[str, str, int], Provocation]:
         return ("GET", template, status), asked("GET", path, around=around)
 
+    def post(template: str, status: int, path: str) -> tuple[tuple[str, str, int], Provocation]:
+        return ("POST", template, status), asked("POST", path)
+
     return dict(
         [
             get("/readyz", 503, "/readyz", no_model(house.host)),
             get("/problems/{code}", 404, "/problems/no_such_code"),
             get("/problems/{code}", 422, "/problems/NO-CODE"),
+            get("/v1/models/{model}", 404, "/v1/models/us-rankr"),
+            get("/v1/models/{model}", 422, "/v1/models/US%20ranker"),
+            get("/v1/models/{model}/versions/{number}", 404, f"/v1/models/{MODEL}/versions/9"),
+            get("/v1/models/{model}/versions/{number}", 422, f"/v1/models/{MODEL}/versions/first"),
+            post("/v1/models/{model}/versions/{number}/promote", 404, "/v1/models/nothing/versions/1/promote"),
+            post("/v1/models/{model}/versions/{number}/promote", 409, f"/v1/models/{MODEL}/versions/3/promote"),
+            post("/v1/models/{model}/versions/{number}/promote", 422, f"/v1/models/{MODEL}/versions/0/promote"),
+            post("/v1/models/{model}/rollback", 404, "/v1/models/nothing/rollback"),
+            post("/v1/models/{model}/rollback", 409, f"/v1/models/{MODEL}/rollback"),
+            post("/v1/models/{model}/rollback", 422, "/v1/models/%3Cb%3E/rollback"),
             get("/v1/instruments", 422, "/v1/instruments?query=a%00b"),
             get("/v1/runs", 422, "/v1/runs?limit=0"),
             get("/v1/trace/{record_id}", 404, "/v1/trace/bt-nothing"),
@@ -158,6 +179,8 @@ def test_every_route_declares_the_errors_it_can_answer_with(walk: Walk) -> None:
         ("/v1/trace/run-0001", Trace),
         ("/v1/trace/us@1", Trace),
         ("/v1/predictions/pd-aaaa1", PredictionRecord),
+        ("/v1/models", tuple[RegisteredModel, ...]),
+        (f"/v1/models/{MODEL}/versions/1", ModelVersionInfo),
         ("/v1/replay", ReplayState),
         ("/v1/portfolio", PaperPortfolio),
         ("/v1/monitor", ModelMonitor),
@@ -165,6 +188,40 @@ def test_every_route_declares_the_errors_it_can_answer_with(walk: Walk) -> None:
 )
 def test_answers_are_what_they_say(house: House, path: str, kind: Any) -> None:
     assert house.read(kind, path)
+
+
+def test_a_model_shows_its_versions_and_where_its_aliases_stand(house: House) -> None:
+    found = house.read(RegisteredModel, f"/v1/models/{MODEL}")
+    assert (found.champion, [version.number for version in found.versions]) == (1, [3, 2, 1])
+    assert {model.model for model in house.read(tuple[RegisteredModel, ...], "/v1/models")} == {MODEL, "us-ranker"}
+
+
+def test_promoting_and_rolling_back_move_the_champion(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    context = workspace.context
+    context.database.write(fill)
+    for number, level in ((11, 0.05), (12, 0.08)):
+        registry.register(context, trained(context, number, level), MODEL)
+    ask = asking(edged(build_app(GatewayServices(context, None, None, context.clock))))
+
+    def moved(action: str) -> tuple[int | None, int | None]:
+        reply = ask("POST", f"/v1/models/{MODEL}/{action}", BEARER)
+        assert reply.status == 200, reply.body
+        receipt = PromotionReceipt.model_validate_json(reply.body)
+        return receipt.champion, receipt.previous
+
+    assert moved("versions/1/promote") == (1, None)
+    assert moved("versions/2/promote") == (2, 1)
+    assert moved("rollback")[0] == 1
+    with context.database.read() as session:
+        events = audit.list_events(session, subject=MODEL)
+    assert {event.actor for event in events[:3]} == {"api"}
+    workspace.close()
+
+
+def test_a_version_that_the_rule_refuses_is_a_conflict_that_says_why(house: House) -> None:
+    reply = asking(edged(house.app))("POST", f"/v1/models/{MODEL}/versions/3/promote", BEARER)
+    assert "gain is too small" in reply.require_problem(409, "promote").detail
 
 
 def test_predictions_are_listed_newest_first_and_as_they_were_recorded(house: House) -> None:

@@ -138,5 +138,4 @@ def running_dashboards(
             loops[0].call_soon_threadsafe(stopping[0].set)
         thread.join(PATIENCE_SECONDS)
         listening.close()
-        desk.market.close()
         workspace.close()

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +27,7 @@ class FakeHub:
         self.epoch = "e1"
         self.frames: list[ClientFrame] = []
         self.cookies: list[str] = []
+        self._arrived = threading.Condition()
         self._port = port
         self._latest: dict[str, LiveMessage] = {}
         self._numbers: Counter[str] = Counter()
@@ -80,6 +81,12 @@ class FakeHub:
 
         asyncio.run_coroutine_threadsafe(send(), self._loop).result(PATIENCE_SECONDS)
 
+    def wait_for(self, wanted: Callable[[ClientFrame], bool]) -> ClientFrame:
+        """Wait until a client sent a frame that is wanted, and return it."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: any(map(wanted, self.frames)), PATIENCE_SECONDS)
+            return next(filter(wanted, self.frames))
+
     def heartbeat(self) -> None:
         """Send everyone a heartbeat."""
 
@@ -117,7 +124,9 @@ class FakeHub:
             self._wanted.pop(socket, None)
 
     async def _obey(self, socket: ServerConnection, frame: ClientFrame) -> None:
-        self.frames.append(frame)
+        with self._arrived:
+            self.frames.append(frame)
+            self._arrived.notify_all()
         if frame.action != "subscribe":
             return
         self._wanted[socket] |= set(frame.topics)

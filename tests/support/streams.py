@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from investlab.live.hub import Hub
 from investlab.live.transport import TransportClosed
 from investlab.schemas.live import LiveMessage, MessageKind
 
+DEADLINE_SECONDS = 10.0
 AT = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
 
@@ -90,12 +91,12 @@ async def make_hub(**limits: Any) -> Hub:
     return hub
 
 
-def with_hub(scenario: Callable[[Hub], Awaitable[None]], **limits: Any) -> None:
+def with_hub(scenario: Callable[[Hub], Coroutine[Any, Any, None]], **limits: Any) -> None:
     """Run a scenario on a hub of its own."""
 
     async def play() -> None:
         hub = await make_hub(**limits)
-        await scenario(hub)
+        await asyncio.wait_for(scenario(hub), DEADLINE_SECONDS)
         hub.connections.shut()
         await settle()
 

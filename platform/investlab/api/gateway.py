@@ -78,6 +78,7 @@ def bento_app(bentos: Path, predictions: PredictionService, rest: ASGIApp, runni
     app = cast("Starlette", service.to_asgi(is_main=True))
     app.user_middleware = [m for m in app.user_middleware if _name_of(m.cls) not in REMOVED_MIDDLEWARE]
     app.router.routes = [r for r in app.router.routes if getattr(r, "name", "") not in REMOVED_ROUTES]
+    app.router.redirect_slashes = False  # another address is another address
     inner = app.router.lifespan_context
 
     @asynccontextmanager

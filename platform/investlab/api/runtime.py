@@ -19,7 +19,7 @@ from investlab.services.replay import ReplayEngine
 from investlab.services.serving import PredictionService
 from investlab.services.symbol_features import SymbolFeatures
 from investlab.services.workspace import Workspace, open_workspace, silent_progress
-from investlab.store.predictions import PredictionSpool
+from investlab.store.prediction_spools import PredictionSpool
 
 AGAIN_SECONDS = 1.0
 

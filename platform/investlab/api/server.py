@@ -1,6 +1,8 @@
 """The gateway's server: one process, one worker, on a socket that is listening already."""
 
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -29,10 +31,10 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     uvicorn.Server(server_config(gateway_app(settings, runtime))).run(sockets=[listening])
 
 
-def server_config(app: object) -> uvicorn.Config:
+def server_config(app: Callable[..., Any]) -> uvicorn.Config:
     """Return how the gateway's application is served: the fast protocols, no headers or lines of the server's own."""
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]  (uvicorn's types allow less than ASGI does)
+        app,
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",

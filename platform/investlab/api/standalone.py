@@ -23,7 +23,8 @@ from investlab.services.model_sources import ModelSource, PackagedSource, Regist
 from investlab.services.serving import PredictionService
 from investlab.services.symbol_features import SymbolFeatures
 from investlab.services.workspace import Workspace, open_workspace
-from investlab.store.predictions import PredictionSpool, PredictionStore
+from investlab.store.prediction_spools import PredictionSpool
+from investlab.store.predictions import PredictionStore
 
 
 class Standalone:

@@ -64,7 +64,7 @@ def candle_columns(bars: pd.DataFrame, *, first: int = 0) -> dict[str, np.ndarra
 
 
 def candle_chart(panel: PricePanel, symbol: str, *, sessions: int = SESSIONS_SHOWN) -> hv.Layout:
-    """Return the last bars of one instrument as candles over their volume.
+    """Return the last bars of one instrument as candles over their volume, on one x-axis.
 
     Blue bars close at or above their open, vermilion ones below. The x-axis counts sessions, so that nights and
     holidays leave no gaps; months are named where they begin.
@@ -74,11 +74,11 @@ def candle_chart(panel: PricePanel, symbol: str, *, sessions: int = SESSIONS_SHO
     """
     bars = bar_frame(panel, symbol, sessions)
     frame = pd.DataFrame(candle_columns(bars))
-    ticks = _month_ticks(bars.index)
+    ticks = _month_ticks(pd.DatetimeIndex(bars.index))
     span = (-1.0, float(max(len(bars), 1)))
     shared = {"xlim": span, "xticks": ticks, "show_legend": False, "show_grid": True}
     currency = panel.listing[panel.symbols.index(symbol)].currency
-    prices = hv.Overlay([_wicks(frame), _bodies(frame)]).opts(
+    prices = hv.Overlay([_bodies(frame), _wicks(frame)]).opts(
         **style.frame_options(
             CANDLE_HEIGHT,
             f"{symbol}, {currency}",
@@ -139,7 +139,7 @@ def _volume(frame: pd.DataFrame) -> hv.Rectangles:
 
 def _month_ticks(sessions: pd.DatetimeIndex) -> list[tuple[int, str]]:
     """Return where months begin with their names, the year beside the first one and each January."""
-    ticks = []
+    ticks: list[tuple[int, str]] = []
     for place, session in enumerate(sessions):
         if place and session.month != sessions[place - 1].month:
             ticks.append((place, f"{session:%b %Y}" if session.month == 1 or not ticks else f"{session:%b}"))

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
 TOKEN_BYTES = 32
@@ -50,9 +49,9 @@ class Credentials:
         return scheme.lower() == "bearer" and self.accepts_token(given.strip())
 
     def accepts_cookie(self, header: str | None) -> bool:
-        """Say whether a Cookie header carries the cookie."""
-        try:
-            found = SimpleCookie(header or "").get(self.cookie_name)
-        except CookieError:
-            return False
-        return found is not None and hmac.compare_digest(found.value.encode(), self.cookie_value.encode())
+        """Say whether a Cookie header carries the cookie, whatever other applications of this host left beside it."""
+        expected = self.cookie_value.encode()
+        pairs = (pair.strip().partition("=") for pair in (header or "").split(";"))
+        return any(
+            name == self.cookie_name and hmac.compare_digest(given.encode(), expected) for name, _, given in pairs
+        )

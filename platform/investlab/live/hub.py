@@ -9,13 +9,12 @@ from investlab.core.clock import Clock
 from investlab.core.hashing import hash_json
 from investlab.live.bus import Bus, Leave
 from investlab.live.connections import ConnectionManager, StreamLimits
+from investlab.live.pacing import Sleep
 from investlab.live.ring import Rings
 from investlab.schemas.live import LiveMessage, MessageKind
 
 Publish = Callable[[str, Mapping[str, Any]], Awaitable[LiveMessage]]
 """Publishes a payload on a topic."""
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 def boot_name(clock: Clock) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from investlab.core.clock import Clock
 from investlab.core.errors import InvestlabError
-from investlab.live.hub import Publish, Sleep
+from investlab.live.hub import Publish
+from investlab.live.pacing import Sleep
 from investlab.live.topics import SYSTEM
 from investlab.schemas.audit import OutboxMessage
 from investlab.store.database import Database

@@ -111,8 +111,9 @@ class Evaluation:
             raise Corrupt("The stored evaluation is damaged.", remedy="Restore it from a backup.") from error
 
 
-def _evaluation(found: Mapping[str, Any]) -> Evaluation:
-    if found.keys() != _KEYS or found["format"] != FORMAT or found["format_version"] != FORMAT_VERSION:
+def _evaluation(content: object) -> Evaluation:
+    found = _mapping(content, _KEYS)
+    if found["format"] != FORMAT or found["format_version"] != FORMAT_VERSION:
         raise ValueError("the format is another")
     return Evaluation(
         learner=_text(found["learner"]),
@@ -124,15 +125,20 @@ def _evaluation(found: Mapping[str, Any]) -> Evaluation:
     )
 
 
-def _fold(found: Mapping[str, Any]) -> FoldReport:
-    if found.keys() != set(FoldReport.__slots__):
-        raise ValueError("a fold has other keys")
+def _fold(content: object) -> FoldReport:
+    found = _mapping(content, set(FoldReport.__slots__))
     days = {name: date.fromisoformat(found[name]) for name in ("train_first", "train_last", "test_first", "test_last")}
     return FoldReport(
         **days,
         training_sessions=_whole(found["training_sessions"]),
         information_coefficient=_real(found["information_coefficient"]),
     )
+
+
+def _mapping(content: object, keys: set[str]) -> Mapping[str, Any]:
+    if not isinstance(content, dict) or content.keys() != keys:
+        raise ValueError("the keys are others")
+    return content
 
 
 def _text(value: object) -> str:

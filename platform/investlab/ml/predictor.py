@@ -49,8 +49,16 @@ def load_predictor(content: bytes, artifact_format: ArtifactFormat | str, signat
         NotFound: Nothing installed reads the format.
         Corrupt: The bytes are damaged or do not fit the signature.
     """
-    kind = cast("PredictorKind", load_extension(PREDICTORS, str(artifact_format)))
-    return kind.load(content, signature)
+    return predictor_kind(artifact_format).load(content, signature)
+
+
+def predictor_kind(artifact_format: ArtifactFormat | str) -> PredictorKind:
+    """Return what reads an artifact format.
+
+    Raises:
+        NotFound: Nothing installed reads it.
+    """
+    return cast("PredictorKind", load_extension(PREDICTORS, str(artifact_format)))
 
 
 def require_rows(rows: np.ndarray, signature: InputSignature) -> np.ndarray:

@@ -12,7 +12,7 @@ from investlab.features.matrix import build_features
 from investlab.market.panel import PricePanel
 from investlab.ml.evaluation import Evaluation, FoldReport
 from investlab.ml.learner import Learner, build_learner
-from investlab.ml.predictor import Predictor, load_predictor
+from investlab.ml.predictor import Predictor, predictor_kind
 from investlab.ml.training_sets import TrainingSet, build_training_set
 from investlab.schemas.registry import ArtifactFormat, InputSignature, TrainingSpec
 
@@ -42,6 +42,7 @@ def train(spec: TrainingSpec, panel: PricePanel, progress: Progress = no_progres
         InvalidInput: The panel is too short for features, horizon and folds, or has fewer than two instruments.
     """
     learner = build_learner(spec.learner, spec.parameters)
+    kind = predictor_kind(learner.artifact_format)
     features = build_features(panel, spec.features)
     given = build_training_set(panel, features, spec.horizon_sessions)
     signature = InputSignature(features=features.names, horizon_sessions=spec.horizon_sessions)
@@ -50,12 +51,12 @@ def train(spec: TrainingSpec, panel: PricePanel, progress: Progress = no_progres
     coefficients = np.full(len(given.sessions), np.nan)
     reports = []
     for number, fold in enumerate(folds):
-        predictor = load_predictor(_fit(learner, given, fold.train, spec), learner.artifact_format, signature)
+        predictor = kind.load(_fit(learner, given, fold.train, spec), signature)
         coefficients[fold.test.start : fold.test.stop] = _tested(given, predictor, fold.test)
         reports.append(_report(given, coefficients, fold, spec))
         progress(number + 1, len(folds) + 1)
     artifact = _fit(learner, given, labelled, spec)
-    load_predictor(artifact, learner.artifact_format, signature)
+    kind.load(artifact, signature)
     progress(len(folds) + 1, len(folds) + 1)
     return TrainingOutcome(
         artifact, learner.artifact_format, signature, _evaluation(given, coefficients, reports, spec)

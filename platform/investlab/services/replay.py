@@ -13,7 +13,8 @@ import pandas as pd
 
 from investlab.core.errors import Conflict, InvestlabError, ModelUnavailable, NotFound
 from investlab.live.feeds import SessionFeed, TimedQuote, Wait
-from investlab.live.hub import Hub, Sleep
+from investlab.live.hub import Hub
+from investlab.live.pacing import Pacer, Sleep, at_once
 from investlab.live.replay import bar_quotes, closing_quotes
 from investlab.live.topics import MONITOR, PAPER_PORTFOLIO, REPLAY, SYSTEM, prediction_topic, quote_topic
 from investlab.market.panel import PricePanel
@@ -114,7 +115,7 @@ class ReplayEngine:
         Raises:
             InvestlabError: The session could not be completed; the next step tries it again.
         """
-        pace = wait or _at_once
+        pace = wait or at_once
         walk = await asyncio.to_thread(self._ready_walk)
         if walk is not self._walk:
             await self._show_walk(walk)
@@ -128,7 +129,7 @@ class ReplayEngine:
     async def run(self, sleep: Sleep = asyncio.sleep) -> None:
         """Replay until cancelled, at the pace of the settings; trouble is told on topic `system` and waited out."""
         while True:
-            pacer = _Pacer(60.0 / self._context.settings.replay_sessions_per_minute, sleep)
+            pacer = Pacer(60.0 / self._context.settings.replay_sessions_per_minute, sleep)
             await sleep(await self.attempt(pacer.wait))
 
     async def attempt(self, wait: Wait | None = None) -> float:
@@ -292,21 +293,3 @@ class ReplayEngine:
     async def _say(self, event: str, detail: str) -> None:
         payload: dict[str, Any] = {"event": event, "detail": detail, "pass_id": self._shown_pass}
         await self._hub.publish(SYSTEM, payload)
-
-
-class _Pacer:
-    """Spreads a session over its seconds, from the moment it is made."""
-
-    def __init__(self, seconds: float, sleep: Sleep) -> None:
-        self._seconds = seconds
-        self._sleep = sleep
-        self._start = asyncio.get_running_loop().time()
-
-    async def wait(self, fraction: float) -> None:
-        due = self._start + fraction * self._seconds
-        await self._sleep(max(0.0, due - asyncio.get_running_loop().time()))
-
-
-async def _at_once(fraction: float) -> None:
-    """Wait for nothing, and let others have a turn."""
-    await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from investlab.market.panel import PricePanel
-from investlab.ml import monitoring
+from investlab.ml.monitoring import monitor
 from investlab.schemas.live import ModelMonitor
 from investlab.schemas.serving import PredictionRecord
 
@@ -11,14 +11,18 @@ from investlab.schemas.serving import PredictionRecord
 def watch_predictions(
     scores: pd.DataFrame, panel: PricePanel, latest: PredictionRecord, rolling_sessions: int
 ) -> ModelMonitor:
-    """Return the information coefficients of the predictions that matured by a panel's last session."""
+    """Return how the predictions of a pass (session, instrument_id, score) came true by a panel's last session.
+
+    All are measured over the horizon of `latest`, the last one made.
+    """
+    report = monitor(scores, panel, latest.horizon_sessions, rolling_sessions)
     return ModelMonitor(
         pass_id=latest.pass_id or "",
         session=panel.last_session,
         model=latest.model,
-        matured_sessions=0,
-        mean_ic=None,
-        rolling_ic=None,
+        matured_sessions=report.matured_sessions,
+        mean_ic=report.mean_ic,
+        rolling_ic=report.rolling_ic,
         rolling_sessions=rolling_sessions,
         horizon_sessions=latest.horizon_sessions,
     )

@@ -30,7 +30,7 @@ class ReplayTerms:
     bars_dataset: str = "us-ohlcv-recent"
     quotes_per_bar: int = 8
     compact_every_sessions: int = 20
-    rolling_sessions: int = 63
+    rolling_sessions: int = 21
     paper: PaperTerms = PaperTerms()  # noqa: RUF009 - frozen, so that sharing it is harmless
 
 

@@ -22,10 +22,11 @@ from investlab.schemas.serving import (
     Score,
 )
 from investlab.services.model_host import LoadedModel, ModelHost
+from investlab.services.row_scores import RowScores, ScoredRow
 from investlab.services.symbol_features import SymbolRows
 
-QUICK_ROWS = 32
-"""Requests of so many rows of features are scored in a millisecond or two: not worth a thread."""
+QUICK_ROWS = 4
+"""Requests of so many rows of features are scored and explained in about a millisecond: not worth a thread."""
 
 
 class PredictionLog(Protocol):
@@ -71,6 +72,7 @@ class PredictionService:
         self._log = log
         self._clock = clock
         self._symbols = symbols
+        self._scores = RowScores()
 
     def health(self) -> Health:
         """Say whether predictions can be made, and with which version."""
@@ -92,8 +94,8 @@ class PredictionService:
         model = self.host.current()
         found = None if request.features is not None else self._symbol_rows(model, request)
         rows = feature_rows(request.features or (), model.info.signature.features) if found is None else found.values
-        scored = score_rows(model, rows, found.listing if found else None)
-        content = [request_id, model.info.version_id, request.model_dump(mode="json"), found.session if found else None]
+        scored = scored_values(model, self._scores.of(model, rows), found.listing if found else None)
+        content = [request_id, model.info.version_id, request.model_dump_json(), found.session if found else None]
         prediction_id = f"pd-{hash_json(content)[:24]}"
         record = self._record(model, found, request_id, prediction_id, scored.kept)
         self._keep(record)
@@ -175,38 +177,26 @@ def feature_rows(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> n
     return np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
 
 
-def score_rows(model: LoadedModel, rows: np.ndarray, listing: Sequence[InstrumentRef] | None) -> _Scored:
-    """Score rows, rank them (1 is best, equal scores by row) and say what each feature contributed.
-
-    Raises:
-        InvalidInput: The values are so far out that no finite score comes of them.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        scores, baselines = model.predictor.scores(rows), model.predictor.baseline(rows)
-        contributions = model.predictor.contributions(rows)
-    finite = np.isfinite(scores) & np.isfinite(contributions).all(axis=1)
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
-        raise InvalidInput(f"Row {row} has values too large to score.", details={"row": row})
-    ranks = np.empty(len(scores), dtype=np.int64)
-    ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-    named = [(ref.symbol, ref.instrument_id) for ref in listing] if listing else [(None, None)] * len(scores)
-    names, plain, shares = model.info.signature.features, scores.tolist(), contributions.tolist()
-    bases = np.broadcast_to(baselines, scores.shape).tolist()
+def scored_values(model: LoadedModel, scored: Sequence[ScoredRow], listing: Sequence[InstrumentRef] | None) -> _Scored:
+    """Return scored rows as answer and record hold them, ranked from 1, the best; equal scores rank by row."""
+    names = model.info.signature.features
+    named = [(ref.symbol, ref.instrument_id) for ref in listing] if listing else [(None, None)] * len(scored)
+    order = sorted(range(len(scored)), key=lambda row: -scored[row].score)
+    ranks = {row: rank for rank, row in enumerate(order, start=1)}
     values = tuple(
         Score(
             row=row,
             symbol=symbol,
             instrument_id=instrument_id,
-            score=plain[row],
-            rank=int(ranks[row]),
-            baseline=bases[row],
-            contributions=dict(zip(names, shares[row], strict=True)),
+            score=scored[row].score,
+            rank=ranks[row],
+            baseline=scored[row].baseline,
+            contributions=dict(zip(names, scored[row].contributions, strict=True)),
         )
         for row, (symbol, instrument_id) in enumerate(named)
     )
     kept = tuple(
-        PredictionScore(row=row, instrument_id=instrument_id, symbol=symbol, score=plain[row])
+        PredictionScore(row=row, instrument_id=instrument_id, symbol=symbol, score=scored[row].score)
         for row, (symbol, instrument_id) in enumerate(named)
     )
     return _Scored(values, kept)

@@ -70,8 +70,8 @@ def last_closed_session(calendar: str, moment: datetime, lag_seconds: int = 0) -
     """Return the last session whose close, and a provider's lag after it, lies at or before a moment."""
     day = moment.astimezone(UTC).date()
     sessions = sessions_between(calendar, day - _LOOK_BACK, day + timedelta(days=1))
-    closed = close_times(calendar, sessions, lag_seconds) <= moment
-    found: date = sessions[np.flatnonzero(closed)[-1]].item()
+    closed = sum(close <= moment for close in close_times(calendar, sessions, lag_seconds))
+    found: date = sessions[closed - 1].item()
     return found
 
 

@@ -17,7 +17,7 @@ from investlab.charts.markup import Html, element, join
 from investlab.charts.portfolio import portfolio_chart
 from investlab.live.topics import MONITOR, PAPER_PORTFOLIO, REPLAY, SYSTEM, prediction_topic
 from investlab.market.panel import PricePanel
-from investlab.views import assets, sections
+from investlab.views import assets, sections, watchlist
 from investlab.views.shell import page_template
 from investlab.views.state import Advice, Candles, MarketState, MonitorLine, PortfolioLine
 
@@ -34,7 +34,7 @@ class MarketView(pn.viewable.Viewer):
     """
 
     def __init__(self, state: MarketState, gateway_url: str | None = None, **parameters: Any) -> None:
-        super().__init__(**parameters)
+        super().__init__(**parameters)  # type: ignore[no-untyped-call]  # Panel's own
         self.state = state
         self.gateway_url = gateway_url
 
@@ -70,14 +70,13 @@ class MarketView(pn.viewable.Viewer):
         return {name: figure_json(figure) for name, figure in self.figures().items()}
 
     def __panel__(self) -> pn.viewable.Viewable:
-        charts = [pn.pane.HoloViews(figure, sizing_mode="stretch_width") for figure in self.figures().values()]
-        missing = sections.advices(self.state.advice) if self.state.advice else ""
-        return pn.Column(pn.pane.HTML(join((sections.key_figures(self.state), missing))), *charts)
+        told = pn.pane.HTML(sections.cell_card(self.state))  # type: ignore[no-untyped-call]  # Panel's own
+        return pn.Column(told, *self.figures().values(), sizing_mode="stretch_width")
 
     def _cards(self) -> list[Html]:
         return [
             sections.candles_card(self.state, self._advice(CANDLES)),
-            sections.watch_card(self.state, self._advice(WATCH)),
+            watchlist.watch_card(self.state, self._advice(WATCH)),
             sections.portfolio_card(self.state, self._advice(PORTFOLIO)),
             sections.model_card(self.state, self._advice(MONITORED)),
         ]
@@ -136,7 +135,15 @@ def _panel(found: Candles) -> PricePanel:
         name: pd.DataFrame({found.symbol: [np.nan if bar[at] is None else bar[at] for bar in found.bars]}, index=index)
         for at, name in enumerate(("open", "high", "low", "close", "volume"), start=1)
     }
-    return PricePanel.from_frames(basis=found.basis, currency=found.currency, **fields)
+    return PricePanel.from_frames(
+        close=fields["close"],
+        open=fields["open"],
+        high=fields["high"],
+        low=fields["low"],
+        volume=fields["volume"],
+        basis=found.basis,
+        currency=found.currency,
+    )
 
 
 def _portfolio(line: PortfolioLine) -> hv.Layout:

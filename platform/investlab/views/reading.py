@@ -1,18 +1,19 @@
 """The market page's state, read from the stores alone; what is not there yet becomes advice."""
 
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import pandas as pd
 
-from investlab.core.errors import NotFound
+from investlab.core.errors import EmptyUniverse, NotFound
+from investlab.market.panel import PricePanel
 from investlab.schemas.live import PaperPortfolio, ReplayPass
 from investlab.schemas.registry import ModelVersionInfo
 from investlab.services import prices, registry
 from investlab.services.context import Context
+from investlab.services.replay_history import History, open_history
 from investlab.services.replay_paper import PaperBook
 from investlab.services.replay_walk import ReplayTerms, ReplayView, Walk, open_walk
-from investlab.services.session_clock import close_of
+from investlab.services.session_clock import session_before
 from investlab.store.repositories import replays
 from investlab.views.maturing import monitor_line
 from investlab.views.quoting import candles_of, watch_lines
@@ -43,10 +44,13 @@ def read_market(context: Context, terms: ReplayTerms = TERMS) -> MarketState:
     replayed = _running_pass(context, terms.dataset)
     walk = open_walk(context, replayed, terms) if replayed is not None else None
     shown = walk.clock.session if walk is not None else None
-    last = shown or context.settings.replay_from - timedelta(days=1)
-    candles, closes = _candles(context, terms, last), _watch(context, terms.dataset, last)
+    begun = walk if shown is not None else None
+    bars_panel = _known(context, begun.bars if begun else None, terms.bars_dataset, shown)
+    panel = _known(context, begun.closes if begun else None, terms.dataset, shown)
+    candles = candles_of(bars_panel) if bars_panel is not None else None
+    closes = watch_lines(panel) if panel is not None else ()
     champion = registry.champion(context, model)
-    view = _view(walk, terms)
+    view = walk.view(panel, terms) if begun and walk and panel is not None else None
     bars = _bars_line(candles)
     scored = _scored((*closes, *bars), walk, terms)
     return MarketState(
@@ -61,7 +65,7 @@ def read_market(context: Context, terms: ReplayTerms = TERMS) -> MarketState:
         champion=_model_line(champion),
         baseline=_model_line(_baseline(context, model)),
         portfolio=_portfolio(view.portfolio, view.book, terms) if view is not None else None,
-        monitor=_monitor(walk, terms),
+        monitor=_monitor(begun, panel, terms),
         advice=tuple(_advice(terms, candles, closes, champion, view)),
     )
 
@@ -74,30 +78,16 @@ def _running_pass(context: Context, dataset: str) -> ReplayPass | None:
         return None
 
 
-def _view(walk: Walk | None, terms: ReplayTerms) -> ReplayView | None:
-    if walk is None or walk.clock.session is None:
-        return None
-    return walk.view(walk.closes.panel(walk.clock.session), terms)
-
-
-def _candles(context: Context, terms: ReplayTerms, last: date) -> Candles | None:
+def _known(context: Context, history: History | None, dataset: str, last: date | None) -> PricePanel | None:
+    """Return a dataset as it was known at a session's close, or at the close before the replay begins."""
     try:
-        return candles_of(_as_known(context, terms.bars_dataset, last), terms.bars_dataset, last)
-    except NotFound:
+        if history is None:
+            info, _ = prices.dataset_version(context, dataset)
+            history = open_history(context, dataset, session_before(info.calendar, context.settings.replay_from))
+        seen = [session for session in history.sessions if last is None or session <= last]
+        return history.panel(seen[-1]) if seen else None
+    except (NotFound, EmptyUniverse):
         return None
-
-
-def _watch(context: Context, dataset: str, last: date) -> tuple[WatchLine, ...]:
-    try:
-        return watch_lines(_as_known(context, dataset, last), dataset, last)
-    except NotFound:
-        return ()
-
-
-def _as_known(context: Context, dataset: str, last: date) -> Context:
-    """Return the context limited to what was known at a session's close, and a provider's lag after it."""
-    info, _ = prices.dataset_version(context, dataset)
-    return replace(context, as_of=close_of(info.calendar, last, info.lag_seconds))
 
 
 def _bars_line(candles: Candles | None) -> tuple[WatchLine, ...]:
@@ -186,10 +176,9 @@ def terms_text(shown: PaperPortfolio, terms: ReplayTerms) -> str:
     )
 
 
-def _monitor(walk: Walk | None, terms: ReplayTerms) -> MonitorLine | None:
-    if walk is None or walk.latest is None or walk.clock.session is None:
+def _monitor(walk: Walk | None, panel: PricePanel | None, terms: ReplayTerms) -> MonitorLine | None:
+    if walk is None or walk.latest is None or panel is None:
         return None
-    panel = walk.closes.panel(walk.clock.session)
     return monitor_line(walk.scores, panel, walk.latest.horizon_sessions, terms.rolling_sessions)
 
 

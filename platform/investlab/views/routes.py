@@ -24,7 +24,7 @@ Route = tuple[str, type[RequestHandler], dict[str, Any]]
 class Answer(RequestHandler):
     """An address that only gives; errors leave in the platform's shape."""
 
-    SUPPORTED_METHODS = ("GET", "HEAD")
+    SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD")
 
     def refuse(self, error: InvestlabError) -> None:
         """Answer with an error."""
@@ -118,7 +118,7 @@ class PageState(Answer):
     async def get(self) -> None:
         """Answer with the state."""
         try:
-            drawn = await IOLoop.current().run_in_executor(None, self._market.current)
+            drawn = await IOLoop.current().run_in_executor(None, self._market.fresh)
         except InvestlabError as error:
             self.refuse(error)
             return

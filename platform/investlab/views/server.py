@@ -6,7 +6,7 @@ import logging
 import runpy
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from panel.template.base import BaseTemplate
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.web import GZipContentEncoding, HTTPError
+from tornado.web import GZipContentEncoding, HTTPError, RequestHandler
 
 from investlab.core.config import Settings
 from investlab.core.credentials import Credentials, new_token
@@ -37,6 +37,7 @@ from investlab.views.gate import Gate, SignIn
 from investlab.views.keeper import Keeper
 from investlab.views.market import MarketDrawer
 from investlab.views.policy import allowed_hosts, security_headers, stream_sources
+from investlab.views.prepared import Prepared
 from investlab.views.reading import read_market
 from investlab.views.routes import Refusal, SignInRedirect, own_routes
 from investlab.views.state import MarketState
@@ -52,28 +53,43 @@ COMPONENTS = ("bokeh", "bokeh-widgets", "bokeh-tables")
 logger = logging.getLogger(__name__)
 
 
-class Dashboards(BokehTornado):
+class Dashboards(BokehTornado):  # type: ignore[misc]  # Bokeh's types are not read
     """Bokeh's application behind the gate: what the gate refuses reaches no handler of Bokeh or Panel."""
 
-    def __init__(self, applications: Any, gate: Gate, **options: Any) -> None:
+    def __init__(self, applications: Mapping[str, Application], gate: Gate, desk: Desk, **options: Any) -> None:
         self._gate = gate
-        super().__init__(applications, **options)
+        self._desk = desk
+        self._pages = frozenset(applications)
+        super().__init__(dict(applications), **options)
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> HTTPMessageDelegate:
         """Return what answers a request."""
         verdict = self._gate.judge(request)
         if verdict is None:
-            return super().find_handler(request, **options)
+            found = cast("HTTPMessageDelegate", super().find_handler(request, **options))
+            return Prepared(found, self._refresh) if request.path.rstrip("/") in self._pages else found
         if isinstance(verdict, SignIn):
             arguments = {"location": verdict.location, "cookie": verdict.cookie}
-            return self.get_handler_delegate(request, SignInRedirect, arguments)
-        return self.get_handler_delegate(request, Refusal, {"error": verdict})
+            return self._answer(request, SignInRedirect, arguments)
+        return self._answer(request, Refusal, {"error": verdict})
 
     def resources(self, absolute_url: str | bool | None = None) -> Resources:
         """Return the parts of BokehJS that pages load."""
         found = super().resources(absolute_url)
         found.components = [name for name in found.components if name in COMPONENTS]
         return found
+
+    def _answer(
+        self, request: HTTPServerRequest, handler: type[RequestHandler], arguments: Mapping[str, object]
+    ) -> HTTPMessageDelegate:
+        return cast("HTTPMessageDelegate", self.get_handler_delegate(request, handler, dict(arguments)))
+
+    async def _refresh(self) -> None:
+        """Bring the market up to date before a page is made, off the loop."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._desk.market.fresh)
+        except InvestlabError as error:
+            logger.warning("The market cannot be shown: %s", error.sentence)
 
     def log_request(self, handler: Any) -> None:
         """Log requests without their query, which may hold a token."""
@@ -123,6 +139,7 @@ def build_application(settings: Settings, desk: Desk, port: int) -> Dashboards:
     return Dashboards(
         {address: _application(page, desk) for address, page in pages.items()},
         Gate(credentials, hosts),
+        desk,
         extra_patterns=list(own_routes(desk, home)),
         extra_websocket_origins=sorted(hosts),
         use_index=False,
@@ -148,7 +165,6 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     try:
         asyncio.run(_serve(build_application(settings, desk, port_of(listening)), desk, listening))
     finally:
-        desk.market.close()
         workspace.close()
 
 
@@ -184,10 +200,10 @@ def _application(page: Page, desk: Desk) -> Application:
         with set_curdoc(document):
             try:
                 found = page(desk)
-                shown = found if isinstance(found, BaseTemplate) else pn.panel(found)
+                shown: Any = found if isinstance(found, BaseTemplate) else pn.panel(found)
                 shown.server_doc(doc=document, title="investlab", location=False)
             except InvestlabError as error:
                 logger.error("A page could not be made: %s", error.sentence)
                 raise HTTPError(error.status) from error
 
-    return Application(FunctionHandler(make))
+    return Application(FunctionHandler(make))  # type: ignore[no-untyped-call]  # Panel's own

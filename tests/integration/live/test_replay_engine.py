@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from investlab.ml.portfolio import score_weights
 
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy, simulate_weights
 from investlab.backtest.strategies import BuyAndHold
 from investlab.core.errors import InvestlabError, StorageUnavailable
+from investlab.ml.portfolio import score_weights
 from investlab.schemas.live import ReplayStatus
 from investlab.services.replay import LONGEST_PAUSE_SECONDS, ReplayCondition
 from investlab.services.replay_scoring import wide_scores

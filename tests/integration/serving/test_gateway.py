@@ -227,11 +227,13 @@ def test_the_answer_says_nothing_of_what_serves_it(shared: Served) -> None:
 
 
 def test_it_stops_within_three_seconds_though_a_client_stays(shared_home: Path, tmp_path: Path) -> None:
-    with gateway_process(shared_home, tmp_path / "gateway.log") as served:
-        with socket.create_connection(("127.0.0.1", served.port)) as idle:
-            idle.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n")
-            served.process.terminate()
-            served.process.wait(3.0)
+    with (
+        gateway_process(shared_home, tmp_path / "gateway.log") as served,
+        socket.create_connection(("127.0.0.1", served.port)) as idle,
+    ):
+        idle.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n")
+        served.process.terminate()
+        served.process.wait(3.0)
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +244,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     register_linear(workspace.context, *FIRST)
     crown(workspace.context, 1)
     workspace.close()
-    yield home
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -253,8 +255,10 @@ def shared(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_the_client_raises_the_platforms_own_errors(workspace: Workspace, tmp_path: Path) -> None:
-    with gateway_process(tmp_path / "home", tmp_path / "gateway.log") as served:
-        with Client(f"http://127.0.0.1:{served.port}", TOKEN) as client:
-            assert client.health().status == "unavailable"
-            with pytest.raises(ModelUnavailable, match="investlab demo"):
-                client.predict([ROW])
+    with (
+        gateway_process(tmp_path / "home", tmp_path / "gateway.log") as served,
+        Client(f"http://127.0.0.1:{served.port}", TOKEN) as client,
+    ):
+        assert client.health().status == "unavailable"
+        with pytest.raises(ModelUnavailable, match="investlab demo"):
+            client.predict([ROW])

@@ -49,7 +49,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with pytest.MonkeyPatch.context() as patch:
         opened = fill_home(patch, tmp_path_factory.mktemp("ways") / "home")
     panel = opened.panel(SYMBOLS, ["close"], dataset=DATASET)
-    spec = TrainingSpec(learner="lightgbm_ranker", features=FEATURES, horizon_sessions=5, folds=2, parameters={"min_rows_in_leaf": 10})
+    spec = TrainingSpec(
+        learner="lightgbm_ranker", features=FEATURES, horizon_sessions=5, folds=2, parameters={"min_rows_in_leaf": 10}
+    )
     version = registry.register(opened.context, run_training(opened.context, spec, panel), MODEL)
     crown(opened.context, version.number)
     yield opened
@@ -168,7 +170,6 @@ def test_symbols_need_a_store(served: Served, request: pytest.FixtureRequest) ->
     else:
         assert status == 200
         assert [score["symbol"] for score in answer["values"]] == list(SYMBOLS[:2])
-
 
 
 def test_without_a_token_a_service_makes_and_prints_one(workspace: Workspace, tmp_path: Path) -> None:

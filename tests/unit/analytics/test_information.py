@@ -17,7 +17,7 @@ ROW = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]) | st.floats(-5, 5), min_siz
 
 
 @given(ROW, ROW)
-@examples(200)
+@examples(60)
 def test_coefficients_match_scipy(scores: list[float], outcomes: list[float]) -> None:
     if len(set(scores)) == 1 or len(set(outcomes)) == 1:
         return

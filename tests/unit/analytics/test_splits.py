@@ -10,7 +10,7 @@ from tests.support.panels import examples
 
 
 @given(st.data())
-@examples(200)
+@examples(60)
 def test_no_training_label_overlaps_a_test_session(data: st.DataObject) -> None:
     folds, horizon = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 30))
     embargo = data.draw(st.integers(0, 10))

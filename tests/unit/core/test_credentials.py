@@ -65,3 +65,11 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_hides_the_token() -
 
 def test_the_token_is_not_shown() -> None:
     assert TOKEN not in repr(CREDENTIALS)
+
+
+@pytest.mark.parametrize("other", ['prefs={"a": [1, 2]}', "word", "=nameless", "name=é", "a b=c", "x=1; y=2"])
+def test_cookies_of_other_applications_on_the_host_do_not_sign_anybody_out(other: str) -> None:
+    own = f"{CREDENTIALS.cookie_name}={CREDENTIALS.cookie_value}"
+    assert CREDENTIALS.accepts_cookie(f"{other}; {own}")
+    assert CREDENTIALS.accepts_cookie(f"{own}; {other}")
+    assert not CREDENTIALS.accepts_cookie(other)

@@ -47,11 +47,11 @@ def _assert_same_past(one: FeatureMatrix, two: FeatureMatrix, cut: int) -> None:
 
 
 @pytest.mark.parametrize("basis", ["raw", "total_return"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_changing_the_future_changes_nothing_past(basis: str, seed: int) -> None:
     panel = random_panel(seed, sessions=330, missing=0.003, actions=25 if basis == "raw" else 0, basis=basis)
     whole = build_features(panel, NAMES)
-    for cut in (0, 100, 260, 300, 329):
+    for cut in (0, 100, 280):
         for other in (with_another_future(panel, cut), until(panel, cut)):
             _assert_same_past(whole, build_features(other, NAMES), cut)
 
@@ -79,7 +79,7 @@ def test_offline_equals_online_to_the_bit(name: str, basis: str) -> None:
 
 
 @given(st.data())
-@examples(25)
+@examples(15)
 def test_the_tail_of_a_panel_gives_the_same_bits(data: st.DataObject) -> None:
     panel = random_panel(
         data.draw(st.integers(0, 99)), sessions=60, missing=data.draw(st.sampled_from([0.0, 0.05])), actions=20

@@ -298,7 +298,7 @@ def test_a_flood_of_frames_closes_the_connection() -> None:
     with_hub(scenario, frames_per_heartbeat=5)
 
 
-@pytest.mark.parametrize("frame", ["é" * 60, b"x" * 101, "x" * 101])
+@pytest.mark.parametrize("frame", ["é" * 60, b"x" * 101, "x" * 101], ids=["bytes-not-letters", "binary", "text"])
 def test_a_frame_too_long_closes_the_connection(frame: str | bytes) -> None:
     async def scenario(hub: Hub) -> None:
         client = FakeClient(hub)

@@ -4,9 +4,8 @@ An alias moves only in a unit that also appends the event that tells of it: see 
 """
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from investlab.core.clock import require_aware
@@ -181,15 +180,18 @@ def _content_hash(session: Session, row: rows.ModelVersion) -> str:
     )
 
 
-def _found(session: Session, *conditions: Any) -> list[ModelVersionInfo]:
+def _found(session: Session, *conditions: ColumnElement[bool]) -> list[ModelVersionInfo]:
     query = _versions().where(*conditions).order_by(rows.ModelVersion.model, rows.ModelVersion.number)
     named: dict[int, list[Alias]] = {}
     for version_id, alias in session.execute(select(rows.ModelAlias.version_id, rows.ModelAlias.alias)):
         named.setdefault(version_id, []).append(alias)
-    return [_info(*found, tuple(sorted(named.get(found[0].id, [])))) for found in session.execute(query)]
+    return [
+        _info(row, run, dataset, number, tuple(sorted(named.get(row.id, []))))
+        for row, run, dataset, number in session.execute(query)
+    ]
 
 
-def _versions() -> Select[Any]:
+def _versions() -> Select[rows.ModelVersion, rows.TrainingRun, str, int]:
     return (
         select(rows.ModelVersion, rows.TrainingRun, rows.Dataset.name, rows.DatasetVersion.number)
         .join(rows.TrainingRun, rows.TrainingRun.id == rows.ModelVersion.training_run_id)

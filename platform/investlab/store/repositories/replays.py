@@ -1,7 +1,6 @@
 """Replay passes: walks of the session clock, at most one running for each dataset."""
 
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -124,7 +123,7 @@ def _running(session: Session, pass_id: str) -> rows.ReplayPass:
     return row
 
 
-def _passes() -> Select[Any]:
+def _passes() -> Select[rows.ReplayPass, str]:
     return select(rows.ReplayPass, rows.Dataset.name).join(rows.Dataset, rows.Dataset.id == rows.ReplayPass.dataset_id)
 
 

@@ -1,7 +1,6 @@
 """Training runs: each started once, ended once, found again by its key."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -116,7 +115,7 @@ def find_by_panel(session: Session, panel_id: str) -> TrainingRunInfo | None:
     return None if found is None else _info(*found)
 
 
-def training_rows() -> Select[Any]:
+def training_rows() -> Select[rows.TrainingRun, str, int]:
     """Select training runs with the name of their dataset and the number of its version; for repositories."""
     return (
         select(rows.TrainingRun, rows.Dataset.name, rows.DatasetVersion.number)

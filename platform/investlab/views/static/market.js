@@ -6,6 +6,7 @@ import { Series } from "./series.js";
 import { count, date, money, number, percent, score, signedPercent } from "./numbers.js";
 
 const REFRESH_SECONDS = 10;
+const FIRST_REFRESH_SECONDS = 3; /* the stream may have begun a session after the page was made */
 const SPARK_POINTS = 30;
 const TREND = { up: "▲", down: "▼", flat: "■" };
 
@@ -16,7 +17,7 @@ const field = (name) => document.querySelector(`[data-field="${name}"]`);
 let state = JSON.parse(byId("il-state").textContent);
 let series = new Series(state);
 let figures = {};
-let fetchedAt = performance.now() / 1000;
+let fetchedAt = performance.now() / 1000 - REFRESH_SECONDS + FIRST_REFRESH_SECONDS;
 let isWanted = false;
 let isDirty = true;
 

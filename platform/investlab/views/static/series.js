@@ -63,8 +63,8 @@ export class Series {
     const top = at.map((place) => Math.max(opened[place], close[place], bottom[place] * 1.0002));
     const left = at.map((place) => place - HALF_BODY), right = at.map((place) => place + HALF_BODY);
     const session = bars.map((bar) => ms(bar[0]));
-    figure.feed("candles-0", { at, low, high, direction, color: direction });
-    figure.feed("candles-1", { left, right, bottom, top, direction, color: direction, session, open: opened, high, low, close, volume });
+    figure.feed("candles-1", { at, low, high, direction, color: direction });
+    figure.feed("candles-0", { left, right, bottom, top, direction, color: direction, session, open: opened, high, low, close, volume });
     figure.feed("volume-0", { left, right, bottom: at.map(() => 0), top: volume, direction, color: direction });
     const first = Math.max(0, bars.length - this.shown);
     const lowest = Math.min(...low.slice(first)), highest = Math.max(...high.slice(first)), margin = 0.06 * (highest - lowest);
