@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -75,6 +76,7 @@ def last_closed_session(calendar: str, moment: datetime, lag_seconds: int = 0) -
     return found
 
 
+@lru_cache(maxsize=1024)
 def close_of(calendar: str, session: date, lag_seconds: int = 0) -> datetime:
     """Return when a session's close is known, as an aware UTC time."""
     moment: datetime = close_times(calendar, np.array([session], dtype="datetime64[D]"), lag_seconds)[0].to_pydatetime()

@@ -144,13 +144,15 @@ def test_the_standard_features_have_a_purpose_and_one_name() -> None:
         assert each.lookback_sessions >= 0
 
 
-def test_a_missing_close_makes_the_row_unknown() -> None:
-    close = np.array([100.0 + n for n in range(30)])
-    close[20] = np.nan
-    panel = make_panel({"A": list(close), "B": [50.0 + n for n in range(30)]})
-    frame = build_features(panel, ["return_5"]).frame("return_5")
-    assert frame["A"].isna().to_numpy().nonzero()[0].tolist() == [0, 1, 2, 3, 4, 20, 25]
-    assert frame["B"].isna().sum() == 5
+def test_a_missing_close_makes_what_needs_it_unknown() -> None:
+    close = np.array([100.0 + n for n in range(300)])
+    close[280] = np.nan
+    panel = make_panel({"A": list(close), "B": [50.0 + n for n in range(300)]})
+    matrix = build_features(panel, ["return_5", "momentum_12_1"])
+    for name, lookback, gaps in (("return_5", 5, [280, 285]), ("momentum_12_1", 252, [280])):
+        frame = matrix.frame(name)
+        assert np.flatnonzero(frame["A"].isna()).tolist() == [*range(lookback), *gaps]
+        assert np.flatnonzero(frame["B"].isna()).tolist() == list(range(lookback))
 
 
 def test_a_feature_defined_elsewhere_is_used_as_it_is() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from investlab.core.errors import Corrupt, InvalidInput, NotFound, UnknownParameter
+from investlab.ml import lightgbm_ranker
 from investlab.ml.learner import build_learner
 from investlab.ml.lightgbm_ranker import LightGBMPredictor, LightGBMRanker, grade_returns
 from investlab.ml.lightgbm_text import check_model_text
@@ -153,17 +154,33 @@ def test_changed_text_is_refused(text: str, pattern: str, new: str) -> None:
         LightGBMPredictor.load(changed.encode(), SIGNATURE)
 
 
-@pytest.mark.parametrize(("old", "child"), [(r"left_child=\S+", "left_child=0"), (r"right_child=\S+", "right_child=6")])
-def test_nodes_that_are_no_tree_are_refused(text: str, old: str, child: str) -> None:
-    """Such a child makes LightGBM run in a circle or read foreign memory."""
-    found = re.search(old, text)
-    assert found
-    changed = text.replace(found[0], child.ljust(len(found[0]), "0") if len(child) > len(found[0]) else child, 1)
-    sizes = re.search(r"tree_sizes=(\d+)", changed)
-    assert sizes
-    shorter = len(text) - len(changed)
-    changed = changed.replace(sizes[0], f"tree_sizes={int(sizes[1]) - shorter}", 1)
-    with pytest.raises(Corrupt, match="connected|circle"):
+def _with_children(text: str, left: str, right: str) -> str:
+    """Return the text with other children in its first tree, and that tree's size put right."""
+    begin, end = text.index("Tree=0"), text.index("Tree=1")
+    tree = re.sub(r"left_child=.*", f"left_child={left}", text[begin:end])
+    tree = re.sub(r"right_child=.*", f"right_child={right}", tree)
+    head = re.sub(r"tree_sizes=\d+", f"tree_sizes={len(tree)}", text[:begin])
+    return f"{head}{tree}{text[end:]}"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "said"),
+    [
+        pytest.param("1 2 -1 -3 -5 -6", "3 4 5 -2 -4 -7", None, id="a-tree"),
+        pytest.param("1 2 -1 -3 -5 -6", "3 4 6 -2 -4 -7", "connected", id="no-such-node"),
+        pytest.param("1 2 -1 -3 -5 -6", "3 4 5 -2 -4 -8", "connected", id="no-such-leaf"),
+        pytest.param("1 2 -1 -3 -5 -6", "3 4 5 -2 -4 -6", "connected", id="a-leaf-twice"),
+        pytest.param("0 2 -1 -3 -5 -6", "3 4 5 -2 -4 -7", "connected", id="its-own-child"),
+        pytest.param("-1 2 1 -3 -5 -6", "3 4 5 -2 -4 -7", "circle", id="a-circle"),
+    ],
+)
+def test_nodes_must_be_one_tree(text: str, left: str, right: str, said: str | None) -> None:
+    """Otherwise LightGBM runs in a circle or reads foreign memory."""
+    changed = _with_children(text, left, right)
+    if said is None:
+        assert check_model_text(changed, SIGNATURE.features) == 8
+        return
+    with pytest.raises(Corrupt, match=said):
         check_model_text(changed, SIGNATURE.features)
 
 
@@ -206,3 +223,8 @@ def test_training_and_loading_print_nothing(capfd: pytest.CaptureFixture[str], t
     LightGBMRanker(trees=3).fit(training_rows(sessions=2), seed=0)
     LightGBMPredictor.load(text.encode(), SIGNATURE).scores(ROWS)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_runtime_is_loaded_before_lightgbm() -> None:
+    source = Path(lightgbm_ranker.__file__).read_text(encoding="utf-8")
+    assert source.index("import investlab.ml.openmp") < source.index("\nimport lightgbm")

@@ -6,11 +6,13 @@ import pytest
 from investlab.core.errors import InvalidInput, NotFound
 from investlab.features.matrix import build_features
 from investlab.market.panel import PricePanel
+from investlab.ml.learner import build_learner
 from investlab.ml.predictor import load_predictor
 from investlab.ml.registry import decide_promotion
 from investlab.ml.training import TrainingOutcome, train
+from investlab.ml.training_sets import build_training_set
 from investlab.schemas.registry import ArtifactFormat, InputSignature, TrainingSpec
-from tests.support.panels import random_panel, until, with_another_future
+from tests.support.panels import random_panel, with_another_future
 from tests.support.planted import planted_panel
 
 HORIZON = 5
@@ -98,17 +100,16 @@ def test_a_fold_is_scored_by_a_model_of_its_past(panel: PricePanel, outcome: Tra
     assert other.coefficients[count:] != outcome.evaluation.coefficients[count:]
 
 
-def test_the_last_fit_uses_known_outcomes_only(panel: PricePanel, outcome: TrainingOutcome) -> None:
-    """The last sessions have no outcome yet; their closes count as outcomes of earlier ones alone."""
-    shorter = train(QUICK, until(panel, 198))
-    assert shorter.evaluation.sessions[-1] == panel.sessions[198 - HORIZON].item()
-    assert outcome.evaluation.sessions[-1] == panel.sessions[199 - HORIZON].item()
+def test_the_last_fit_uses_every_known_outcome_and_no_other(panel: PricePanel, outcome: TrainingOutcome) -> None:
+    given = build_training_set(panel, build_features(panel, QUICK.features), HORIZON)
+    learner = build_learner(QUICK.learner, QUICK.parameters)
+    assert outcome.artifact == learner.fit(given.rows(range(21, 200 - HORIZON, 5)), QUICK.seed)
+    assert np.isnan(given.forward_returns[200 - HORIZON :]).all()
 
 
 def test_progress_is_told(panel: PricePanel) -> None:
     told: list[tuple[int, int]] = []
-    train(BASELINE.model_copy(update={"features": ("momentum_12_1",)}), random_panel(0, 330, 3, basis="total_return"),
-          lambda done, total: told.append((done, total)))  # fmt: skip
+    train(BASELINE, random_panel(0, 330, 3, basis="total_return"), lambda done, total: told.append((done, total)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

@@ -13,7 +13,7 @@ from investlab.store import prediction_spools, prediction_table, predictions
 from investlab.store.locks import folder_lock
 from investlab.store.prediction_rows import SCHEMA
 from investlab.store.prediction_spools import PredictionSpool
-from investlab.store.prediction_state import CompactionState
+from investlab.store.prediction_state import CompactionState, read_state
 from investlab.store.predictions import PredictionStore
 from tests.support.predictions import bare_prediction, prediction
 
@@ -84,8 +84,10 @@ def test_an_open_spool_is_compacted_and_goes_on(store: PredictionStore) -> None:
     spool = store.spool()
     spool.append(prediction(1))
     assert store.compact() == 1
+    [file] = spool_files(store)
+    assert read_state(store.root / "state.json").offsets == {file.name: file.stat().st_size}
     spool.append(prediction(2))
-    assert len(spool_files(store)) == 1
+    assert spool_files(store) == [file]
     assert ids(store) == [prediction(1).prediction_id] * 2 + [prediction(2).prediction_id] * 2
     assert store.compact() == 1
     spool.close()
@@ -95,12 +97,14 @@ def test_an_open_spool_is_compacted_and_goes_on(store: PredictionStore) -> None:
 
 @pytest.mark.parametrize("compactions", [(), (1,), (1, 2), (2,)], ids=str)
 def test_an_id_that_was_recorded_twice_counts_once(store: PredictionStore, compactions: tuple[int, ...]) -> None:
+    compacted = 0
     for number in (1, 2):
         record(store, prediction(1))
         if number in compactions:
-            store.compact()
+            compacted += store.compact()
     assert ids(store) == [prediction(1).prediction_id] * 2
     assert store.find(prediction(1).prediction_id) == prediction(1)
+    assert compacted + store.compact() == 1
 
 
 def test_reads_are_narrowed_in_both_parts(store: PredictionStore) -> None:
