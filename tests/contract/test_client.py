@@ -75,7 +75,7 @@ def message(seq: int, kind: MessageKind = MessageKind.UPDATE, topic: str = "repl
 def read(hub: Hub, count: int, **fields: Any) -> tuple[list[LiveMessage], Stream]:
     """Return the first messages of the stream that a hub serves."""
     with serving(hub.app()) as url:
-        given = {"clock": FixedClock(AT + timedelta(seconds=2)), "sleep": lambda seconds: None} | fields
+        given: dict[str, Any] = {"clock": FixedClock(AT + timedelta(seconds=2)), "sleep": lambda seconds: None} | fields
         stream = Stream(f"{url.replace('http', 'ws')}/v1/stream", TOKEN, ["replay"], **given)
         return list(islice(stream, count)), stream
 

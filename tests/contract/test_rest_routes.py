@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, WebSocket
 from pydantic import TypeAdapter
 
 from investlab.api.app import build_app
@@ -73,8 +73,20 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         spool.append(record.model_copy(update={"at": record.at.replace(minute=number)}))
     spool.close()
     host, replay = FakeHost(), FakeReplay()
-    yield House(workspace, host, replay, build_app(GatewayServices(context, host, replay, context.clock)))
+    services = GatewayServices(context, host, replay, context.clock)
+    yield House(workspace, host, replay, build_app(services, [open_stream()]))
     workspace.close()
+
+
+def open_stream() -> APIRouter:
+    """Return a stream that accepts whoever gets to it."""
+    router = APIRouter()
+
+    @router.websocket("/v1/stream")
+    async def stream(socket: WebSocket) -> None:
+        await socket.accept()
+
+    return router
 
 
 @contextmanager
@@ -141,6 +153,7 @@ def walk(house: House) -> Walk:
 
 
 def test_nobody_anonymous_gets_in(walk: Walk) -> None:
+    assert [endpoint.path for endpoint in walk.sockets] == ["/v1/stream"]
     walk.require_credentials()
 
 

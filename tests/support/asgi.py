@@ -101,7 +101,7 @@ def upgrade(
 ) -> Answer:
     """Ask for a WebSocket, send frames and leave; `refusals` says whether the server can refuse with an answer."""
     pairs = [("host", HOST), *headers.items()] if "host" not in headers else list(headers.items())
-    extensions = {"websocket.http.response": {}} if refusals else {}
+    extensions: dict[str, dict[str, Any]] = {"websocket.http.response": {}} if refusals else {}
     scope = _scope("websocket", path, pairs, query) | {"extensions": extensions, "subprotocols": []}
     sent = [{"type": "websocket.receive", "text": text} for text in frames]
     return _run(app, scope, [{"type": "websocket.connect"}, *sent, {"type": "websocket.disconnect", "code": 1000}])

@@ -14,11 +14,17 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from investlab.api.policy import EdgePolicy
 from investlab.core.errors import Busy
 from investlab.schemas.errors import ErrorResponse
-from tests.support.asgi import Failing, request
+from tests.support.asgi import Failing, request, upgrade
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 FIRST_ERROR = 400
 JSON = {"content-type": "application/json"}
+UPGRADE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,9 @@ def asking(app: Any) -> Ask:
 
     def ask(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         plain, _, query = path.partition("?")
+        if "upgrade" in headers:
+            answer = upgrade(app, plain, headers, query=query)
+            return Reply(answer.status, answer.headers, answer.body)
         answer = request(app, method, plain, headers, query=query, chunks=[body] if body else [])
         return Reply(answer.status, answer.headers, b"" if method == "HEAD" else answer.body)
 
@@ -116,6 +125,10 @@ class Walk:
     def http(self) -> list[Endpoint]:
         return [endpoint for endpoint in self.found if not endpoint.is_socket]
 
+    @property
+    def sockets(self) -> list[Endpoint]:
+        return [endpoint for endpoint in self.found if endpoint.is_socket]
+
     def address(self, endpoint: Endpoint) -> str:
         """Return the endpoint's path with examples in it."""
         path = endpoint.path
@@ -134,6 +147,12 @@ class Walk:
                     assert reply.status == 401, f"{method} {path} is open: {reply.status}"
                     if method != "HEAD":
                         reply.require_problem(401, f"{method} {path}")
+        for endpoint in self.sockets:
+            path = self.address(endpoint)
+            self.ask("GET", path, UPGRADE).require_problem(401, f"stream {path}")
+            cookie = {"cookie": f"{self.policy.credentials.cookie_name}={self.policy.credentials.cookie_value}"}
+            for origin in ({}, {"origin": "http://evil.example"}):
+                self.ask("GET", path, UPGRADE | cookie | origin).require_problem(403, f"stream {path} {origin}")
 
     def refuse_undeclared_methods(self) -> None:
         """Check that every method a path does not declare is refused, and that the answer says what it takes."""
@@ -215,7 +234,7 @@ def _shared(method: str, endpoint: Endpoint, status: int) -> Provocation | None:
     """Return the provocation of an error that every route can answer with."""
 
     def provoke(headers: Mapping[str, str], body: bytes = b"") -> Provocation:
-        return lambda walk: walk.ask(method, walk.address(endpoint), walk.bearer | headers, body)
+        return lambda walk: walk.ask(method, walk.address(endpoint), {**walk.bearer, **headers}, body)
 
     def failing(walk: Walk) -> Reply:
         error = Busy("Later.") if status == Busy.status else RuntimeError("broken")

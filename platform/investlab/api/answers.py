@@ -27,11 +27,8 @@ _REPLACED = frozenset({name for name, _ in _EVERYWHERE} | {b"x-request-id", b"x-
 def dressed(headers: Iterable[tuple[bytes, bytes]], request_id: bytes) -> Pairs:
     """Return an answer's headers with ours in place; a content security policy of the page's own is kept."""
     kept = [pair for pair in headers if pair[0] not in _REPLACED]
-    kept += _EVERYWHERE
-    kept.append((b"x-request-id", request_id))
-    if not any(pair[0] == _POLICY for pair in kept):
-        kept.append(_DEFAULT_POLICY)
-    return kept
+    own_policy = [pair for pair in kept if pair[0] == _POLICY]
+    return [*kept, *_EVERYWHERE, (b"x-request-id", request_id), *([] if own_policy else [_DEFAULT_POLICY])]
 
 
 def is_problem(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from secrets import token_hex
+from os import urandom
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -135,7 +135,7 @@ def request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             found: str = value.decode("ascii")
             return found
-    return token_hex(16)
+    return urandom(16).hex()
 
 
 def _report(exchange: Exchange) -> None:

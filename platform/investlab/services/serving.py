@@ -98,7 +98,7 @@ class PredictionService:
         content = [request_id, model.info.version_id, request.model_dump_json(), found.session if found else None]
         prediction_id = f"pd-{hash_json(content)[:24]}"
         record = self._record(model, found, request_id, prediction_id, scored.kept)
-        record.scores
+        self._keep(record)
         return PredictResponse(
             values=scored.values,
             as_of=record.as_of,

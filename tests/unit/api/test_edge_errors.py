@@ -164,8 +164,9 @@ def test_an_answer_that_takes_too_long_is_a_503_with_retry_after() -> None:
 
 def test_a_body_that_comes_too_slowly_is_a_503_too() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        async def never() -> None:
+        async def never() -> dict[str, Any]:
             await asyncio.Event().wait()
+            return {}
 
         await edged(Echo(), replace(POLICY, deadline_seconds=0.01))(scope, never, send)
 

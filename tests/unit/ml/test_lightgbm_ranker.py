@@ -21,7 +21,7 @@ from tests.support.planted import training_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 SIGNATURE = InputSignature(features=("f0", "f1", "f2"), horizon_sessions=5)
-SMALL = LightGBMRanker(trees=8, leaves=7, min_rows_in_leaf=20, learning_rate=0.1)
+SMALL = LightGBMRanker(trees=8, leaves=7, depth=6, min_rows_in_leaf=20, learning_rate=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_another_process_with_other_threads_gives_the_same_bytes(text: str) -> N
 import hashlib
 from investlab.ml.lightgbm_ranker import LightGBMRanker
 from tests.support.planted import training_rows
-ranker = LightGBMRanker(trees=8, leaves=7, min_rows_in_leaf=20, learning_rate=0.1)
+ranker = LightGBMRanker(trees=8, leaves=7, depth=6, min_rows_in_leaf=20, learning_rate=0.1)
 print(hashlib.sha256(ranker.fit(training_rows(), seed=0)).hexdigest())
 """
     for threads in ("1", "3"):
@@ -108,9 +108,20 @@ def test_sessions_with_nothing_to_learn_still_give_a_model() -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"trees": 0}, {"trees": 1.5}, {"leaves": 1}, {"leaves": 257}, {"learning_rate": 0.0}, {"feature_fraction": 1.1},
-     {"l2": -1.0}, {"l2": float("nan")}, {"grades": True}, {"min_rows_in_leaf": "20"}],
-)  # fmt: skip
+    [
+        {"trees": 0},
+        {"trees": 1.5},
+        {"leaves": 1},
+        {"leaves": 257},
+        {"depth": 0},
+        {"learning_rate": 0.0},
+        {"feature_fraction": 1.1},
+        {"l2": -1.0},
+        {"l2": float("nan")},
+        {"grades": True},
+        {"min_rows_in_leaf": "20"},
+    ],
+)
 def test_parameters_out_of_range_are_refused(parameters: dict[str, object]) -> None:
     with pytest.raises(InvalidInput, match=next(iter(parameters))):
         build_learner("lightgbm_ranker", parameters)
