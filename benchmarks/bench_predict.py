@@ -29,6 +29,7 @@ from pydantic import SecretStr
 
 from investlab.api import gateway
 from investlab.api.runtime import GatewayRuntime
+from investlab.api.server import settle_memory
 from investlab.core.config import Settings
 from investlab.core.ports import listen, port_of
 from investlab.schemas.registry import TrainingSpec
@@ -253,6 +254,7 @@ async def in_process(home: Path, count: int) -> dict[str, float]:
     async with bento.router.lifespan_context(bento):
         for body in bodies[:200]:
             await ask(body)
+        settle_memory()
         spent, worked = [], time.thread_time()
         for body in bodies[200:]:
             begun = time.perf_counter()

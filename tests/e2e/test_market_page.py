@@ -200,7 +200,7 @@ def test_the_badge_turns_when_the_hub_dies_and_heals_when_it_returns(tmp_path: P
             with fake_hub(port) as second:
                 tell(second, "replay", make_replay(NEXT).model_dump(mode="json"))
                 found.page.wait_for_selector("#il-badge[data-state=replay]", timeout=10_000)
-                assert "2022-03-15" in found.page.inner_text("#il-badge")
+                says(found, "REPLAY 2022-03-15")
 
 
 def test_the_badge_turns_when_the_hub_falls_silent(tmp_path: Path) -> None:
@@ -239,9 +239,10 @@ def test_the_page_is_light_and_asks_nobody_else(tmp_path: Path) -> None:
         found.page.wait_for_selector("html[data-ready=true]", timeout=PATIENCE_MS)
         found.page.wait_for_load_state("networkidle")
         assert found.refused == []
-    assert any("bokeh" in address for address in weights)
-    assert {address.split("/")[2] for address in weights} == {f"127.0.0.1:{server.port}"}
-    assert sum(weights.values()) < LARGEST_PAGE, bundle_report(weights)
+    sent = Counter({address: weight for address, weight in weights.items() if address.startswith("http")})
+    assert any("bokeh" in address for address in sent)
+    assert {address.split("/")[2] for address in sent} == {f"127.0.0.1:{server.port}"}
+    assert sum(sent.values()) < LARGEST_PAGE, bundle_report(sent)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

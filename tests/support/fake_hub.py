@@ -1,6 +1,7 @@
 """A stream server for tests of pages: it speaks the hub's protocol and says what a test tells it to say."""
 
 import asyncio
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,7 @@ class FakeHub:
     """
 
     def __init__(self, port: int = 0) -> None:
-        self.epoch = "e1"
+        self.epoch = secrets.token_hex(4)
         self.frames: list[ClientFrame] = []
         self.cookies: list[str] = []
         self._arrived = threading.Condition()
@@ -59,7 +60,9 @@ class FakeHub:
         assert self._ready.wait(PATIENCE_SECONDS)
 
     def stop(self) -> None:
-        """Close every connection and stop listening."""
+        """Close every connection and stop listening; once more does nothing."""
+        if self._loop.is_closed():
+            return
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_SECONDS)

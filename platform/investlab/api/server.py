@@ -1,5 +1,6 @@
 """The gateway's server: one process, one worker, on a socket that is listening already."""
 
+import gc
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,19 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     """
     prepare_bentoml(settings.home_path)
     runtime = GatewayRuntime.open(settings)
-    uvicorn.Server(server_config(gateway_app(settings, runtime))).run(sockets=[listening])
+    server = uvicorn.Server(server_config(gateway_app(settings, runtime)))
+    settle_memory()
+    server.run(sockets=[listening])
+
+
+def settle_memory() -> None:
+    """Take what was made so far out of the garbage collector's sight.
+
+    It is there for as long as the process, some hundred thousand objects of imported libraries; LightGBM's calls leave
+    cycles behind, and each full collection that they bring about would walk through all of them.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def server_config(app: Callable[..., Any]) -> uvicorn.Config:

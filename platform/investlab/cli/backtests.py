@@ -106,7 +106,12 @@ def show_run(run_id: Annotated[str, typer.Argument(help="Id of a run.")], report
 
 @trace.command()
 def trace_record(
-    record_id: Annotated[str, typer.Argument(help="A run, a notebook run, or a dataset version such as us-close@1.")],
+    record_id: Annotated[
+        str,
+        typer.Argument(
+            help="A prediction, model version, run, or notebook run; or a label such as us-ranker@2 or us-close@1."
+        ),
+    ],
 ) -> None:
     """Print what a number stands on, back to the provider."""
     found = open_workspace().trace(record_id)
@@ -115,7 +120,7 @@ def trace_record(
 
 @reproduce.command()
 def reproduce_run(
-    run_id: Annotated[str, typer.Argument(help="Id of a backtest run.")], executor: ExecutorName = "auto"
+    run_id: Annotated[str, typer.Argument(help="Id of a backtest or training run.")], executor: ExecutorName = "auto"
 ) -> None:
     """Build a run again and say equal to the bit, or what differs."""
     outcome = open_workspace().reproduce(run_id, executor=executor)

@@ -1,12 +1,14 @@
 """A replay pass as it stands: its clock, what was known, what was predicted, and what follows from both."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 import pandas as pd
 
-from investlab.core.errors import NotFound
+from investlab.backtest.warm import warm_kernels
+from investlab.core.errors import InvestlabError, NotFound
 from investlab.live.replay import ReplayClock
 from investlab.market.panel import PricePanel
 from investlab.schemas.live import ModelMonitor, PaperPortfolio, ReplayPass, ReplayState
@@ -19,6 +21,7 @@ from investlab.services.replay_paper import PaperBook, PaperTerms, keep_paper_bo
 from investlab.services.replay_scoring import SCORE_COLUMNS, scores_of, wide_scores
 from investlab.store.repositories import replays
 
+WARM_SESSIONS = 30
 SOURCE: Literal["replay"] = "replay"
 
 
@@ -151,6 +154,21 @@ def begin_pass(context: Context, terms: ReplayTerms) -> ReplayPass:
             session, dataset=terms.dataset, first_session=first, last_session=last, at=now
         )
     )
+
+
+def warm_replay(context: Context, terms: ReplayTerms | None = None) -> None:
+    """Do once what the first replayed session would wait for: load kernels, calendar and bars.
+
+    It takes a second or two and belongs before a server's event loop starts. Without data there is nothing to warm.
+    """
+    chosen = terms or ReplayTerms()
+    warm_kernels()
+    with suppress(InvestlabError):
+        _, version = prices.dataset_version(context, chosen.dataset)
+        if version.last_session is not None:
+            panel = open_history(context, chosen.dataset, version.last_session).panel(version.last_session)
+            scores = panel.close.iloc[-WARM_SESSIONS:]
+            keep_paper_book(panel, scores.index[0].date(), scores, chosen.paper)
 
 
 def _open_bars(context: Context, replayed: ReplayPass, terms: ReplayTerms) -> History | None:

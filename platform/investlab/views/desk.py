@@ -17,8 +17,12 @@ class Desk:
     market: Keeper[DrawnMarket]
 
     def market_page(self) -> Any:
-        """Return the market page as it stands, for one visitor."""
-        return self.market.current().page(self.workspace.context.settings.gateway_url)
+        """Return the market page as it stands, for one visitor.
+
+        Raises:
+            InvestlabError: The market cannot be read.
+        """
+        return self.market.fresh().page(self.workspace.context.settings.gateway_url)
 
 
 Page = Callable[[Desk], Any]

@@ -1,4 +1,4 @@
-"""Keeps a value at hand that is slow to make, so that the server's only thread waits for no disk and no drawing."""
+"""Keeps a value at hand that is slow to make."""
 
 import logging
 import threading
@@ -12,25 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 class Keeper[T]:
-    """Makes a value where it may take its time, and gives the last one where it may not.
-
-    However many ask at once, one is made; when it cannot be made again, the last one stays.
-    """
+    """Makes a value for all who ask within a moment; when it cannot be made again, the last one stays."""
 
     def __init__(self, make: Callable[[], T], now: Callable[[], float] = time.monotonic) -> None:
         self._make = make
         self._now = now
         self._making = threading.Lock()
         self._kept: tuple[T, float] | None = None
-
-    def current(self) -> T:
-        """Return the last value made; makes it only when there is none.
-
-        Raises:
-            InvestlabError: It cannot be made.
-        """
-        kept = self._kept
-        return self.fresh() if kept is None else kept[0]
 
     def fresh(self) -> T:
         """Return a value made within the last second and a half, made now if need be: not for the event loop.

@@ -37,7 +37,6 @@ from investlab.views.gate import Gate, SignIn
 from investlab.views.keeper import Keeper
 from investlab.views.market import MarketDrawer
 from investlab.views.policy import allowed_hosts, security_headers, stream_sources
-from investlab.views.prepared import Prepared
 from investlab.views.reading import read_market
 from investlab.views.routes import Refusal, SignInRedirect, own_routes
 from investlab.views.state import MarketState
@@ -56,18 +55,15 @@ logger = logging.getLogger(__name__)
 class Dashboards(BokehTornado):  # type: ignore[misc]  # Bokeh's types are not read
     """Bokeh's application behind the gate: what the gate refuses reaches no handler of Bokeh or Panel."""
 
-    def __init__(self, applications: Mapping[str, Application], gate: Gate, desk: Desk, **options: Any) -> None:
+    def __init__(self, applications: Mapping[str, Application], gate: Gate, **options: Any) -> None:
         self._gate = gate
-        self._desk = desk
-        self._pages = frozenset(applications)
         super().__init__(dict(applications), **options)
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> HTTPMessageDelegate:
         """Return what answers a request."""
         verdict = self._gate.judge(request)
         if verdict is None:
-            found = cast("HTTPMessageDelegate", super().find_handler(request, **options))
-            return Prepared(found, self._refresh) if request.path.rstrip("/") in self._pages else found
+            return cast("HTTPMessageDelegate", super().find_handler(request, **options))
         if isinstance(verdict, SignIn):
             arguments = {"location": verdict.location, "cookie": verdict.cookie}
             return self._answer(request, SignInRedirect, arguments)
@@ -83,13 +79,6 @@ class Dashboards(BokehTornado):  # type: ignore[misc]  # Bokeh's types are not r
         self, request: HTTPServerRequest, handler: type[RequestHandler], arguments: Mapping[str, object]
     ) -> HTTPMessageDelegate:
         return cast("HTTPMessageDelegate", self.get_handler_delegate(request, handler, dict(arguments)))
-
-    async def _refresh(self) -> None:
-        """Bring the market up to date before a page is made, off the loop."""
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, self._desk.market.fresh)
-        except InvestlabError as error:
-            logger.warning("The market cannot be shown: %s", error.sentence)
 
     def log_request(self, handler: Any) -> None:
         """Log requests without their query, which may hold a token."""
@@ -139,7 +128,6 @@ def build_application(settings: Settings, desk: Desk, port: int) -> Dashboards:
     return Dashboards(
         {address: _application(page, desk) for address, page in pages.items()},
         Gate(credentials, hosts),
-        desk,
         extra_patterns=list(own_routes(desk, home)),
         extra_websocket_origins=sorted(hosts),
         use_index=False,
@@ -188,13 +176,16 @@ def _warm(desk: Desk) -> None:
     """Make what the first visitor would wait for; what is in the way now is told to whoever opens the page."""
     assets.version()
     try:
-        desk.market.current()
+        desk.market.fresh()
     except InvestlabError as error:
         logger.warning("The market cannot be shown yet: %s", error.sentence)
 
 
 def _application(page: Page, desk: Desk) -> Application:
-    """Return what makes a visitor's page; a page that cannot be made is an error, never an empty page."""
+    """Return what makes a visitor's page; a page that cannot be made is an error, never an empty page.
+
+    Bokeh makes it on a worker thread, so that reading the stores holds up nobody else.
+    """
 
     def make(document: Document) -> None:
         with set_curdoc(document):

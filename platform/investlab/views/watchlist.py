@@ -19,7 +19,7 @@ WATCH_COLUMNS = (
 SPARK_TITLE = "Last 30 sessions"
 
 
-def watchsection(state: MarketState, advice: Iterable[Advice]) -> Html:
+def watch_card(state: MarketState, advice: Iterable[Advice]) -> Html:
     """Return the watchlist, grouped by dataset, or what to do to get it."""
     if not state.watch:
         return section("watch", "Watchlist", "", advices(advice))

@@ -11,8 +11,9 @@ from investlab.core.errors import EmptyUniverse, NotFound
 from investlab.schemas.backtest import PanelRequest
 from investlab.services import prices
 from investlab.services.replay_history import History, open_history
+from investlab.services.replay_walk import read_replay, warm_replay
 from investlab.services.workspace import Workspace
-from tests.support.replays import SYMBOLS, closes, open_home, total_return
+from tests.support.replays import SYMBOLS, TERMS, closes, open_home, total_return
 from tests.support.workspaces import make_prices, use_provider
 
 LAST = date(2020, 12, 31)
@@ -106,3 +107,13 @@ def test_before_anything_was_known_there_is_no_panel(home: Path) -> None:
 
 def test_closes_of_a_provider_are_read_as_they_are() -> None:
     assert list(closes(make_prices(("AAA",))).columns) == ["symbol", "session", "close"]
+
+
+def test_warming_leaves_no_trace(home: Path) -> None:
+    workspace = open_home(home)
+    warm_replay(workspace.context, TERMS)
+    assert read_replay(workspace.context, TERMS) is None
+
+
+def test_warming_an_empty_home_is_no_error(tmp_path: Path) -> None:
+    warm_replay(open_home(tmp_path / "empty").context, TERMS)

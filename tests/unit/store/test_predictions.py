@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -305,6 +306,29 @@ def test_a_reader_that_is_overtaken_by_a_compaction_reads_again(
     assert len(store.read()) == 4
     assert reads[0] == -1
     assert reads[-1] == 0
+
+
+def test_reading_and_compacting_while_others_record_misses_and_repeats_nothing(store: PredictionStore) -> None:
+    total, spool = 300, store.spool()
+    acknowledged: list[str] = []
+
+    def append() -> None:
+        for number in range(total):
+            spool.append(prediction(number))
+            acknowledged.append(prediction(number).prediction_id)
+
+    writer = Thread(target=append)
+    writer.start()
+    compacted = 0
+    while compacted < total:
+        known = set(acknowledged)
+        rows = store.read()
+        assert known <= set(rows["prediction_id"])
+        assert not rows.duplicated(["prediction_id", "row"]).any()
+        compacted += store.compact()
+    writer.join()
+    spool.close()
+    assert (compacted, len(store.read())) == (total, 2 * total)
 
 
 def test_a_compaction_waits_for_another_one(store: PredictionStore) -> None:
