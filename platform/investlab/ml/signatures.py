@@ -1,4 +1,4 @@
-"""Signatures: what a model takes, checked against what this process can build and what a caller sends."""
+"""Signatures: what a model takes, checked against what a caller sends."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -6,18 +6,7 @@ from math import isfinite
 import numpy as np
 
 from investlab.core.errors import InvalidInput
-from investlab.features.definitions import find_feature
 from investlab.schemas.registry import InputSignature
-
-
-def check_signature_known(signature: InputSignature) -> None:
-    """Check that every feature of a signature can be built here.
-
-    Raises:
-        NotFound: A feature is unknown; near matches are named.
-    """
-    for name in signature.features:
-        find_feature(name)
 
 
 def rows_from_request(signature: InputSignature, rows: Sequence[Mapping[str, float]]) -> np.ndarray:

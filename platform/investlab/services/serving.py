@@ -1,15 +1,14 @@
 """Predictions: a request becomes scores in the answer envelope, and a record of them is kept before they leave."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-import numpy as np
-
 from investlab.core.clock import Clock
-from investlab.core.errors import InvalidInput, ModelUnavailable, StorageUnavailable
+from investlab.core.errors import ModelUnavailable, StorageUnavailable
 from investlab.core.hashing import hash_json
+from investlab.ml.signatures import rows_from_request
 from investlab.schemas.market import InstrumentRef
 from investlab.schemas.registry import ModelVersionInfo
 from investlab.schemas.serving import (
@@ -93,7 +92,7 @@ class PredictionService:
         """
         model = self.host.current()
         found = None if request.features is not None else self._symbol_rows(model, request)
-        rows = feature_rows(request.features or (), model.info.signature.features) if found is None else found.values
+        rows = rows_from_request(model.info.signature, request.features or ()) if found is None else found.values
         scored = scored_values(model, self._scores.of(model, rows), found.listing if found else None)
         content = [request_id, model.info.version_id, request.model_dump_json(), found.session if found else None]
         prediction_id = f"pd-{hash_json(content)[:24]}"
@@ -156,25 +155,6 @@ class PredictionService:
                 remedy="No answer is given without a record. Free space, then ask again.",
             ) from error
 
-
-def feature_rows(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
-    """Return rows of features by name as an array in the signature's order.
-
-    Raises:
-        InvalidInput: A row lacks a feature or has one that the model does not know; row and feature are named.
-    """
-    expected = set(names)
-    for number, row in enumerate(rows):
-        if row.keys() == expected:
-            continue
-        missing, unknown = sorted(expected - row.keys()), sorted(row.keys() - expected)
-        said = f"lacks {', '.join(missing[:5])}" if missing else f"has an unknown feature {unknown[0]!r:.80}"
-        raise InvalidInput(
-            f"Row {number} {said}.",
-            remedy=f"Each row has exactly these features: {', '.join(names)}.",
-            details={"row": number, "missing": missing, "unknown": [name[:80] for name in unknown[:20]]},
-        )
-    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
 
 
 def scored_values(model: LoadedModel, scored: Sequence[ScoredRow], listing: Sequence[InstrumentRef] | None) -> _Scored:

@@ -1,22 +1,13 @@
-"""A signature is checked against what can be built, and rows against the signature."""
+"""Rows are checked against the signature."""
 
 import numpy as np
 import pytest
 
-from investlab.core.errors import InvalidInput, NotFound
-from investlab.ml.signatures import check_signature_known, rows_from_request
+from investlab.core.errors import InvalidInput
+from investlab.ml.signatures import rows_from_request
 from investlab.schemas.registry import InputSignature
 
 SIGNATURE = InputSignature(features=("return_5", "return_21"), horizon_sessions=21)
-
-
-def test_known_features_pass() -> None:
-    check_signature_known(SIGNATURE)
-
-
-def test_an_unknown_feature_is_refused_with_near_matches() -> None:
-    with pytest.raises(NotFound, match=r"'return_22'.*return_21"):
-        check_signature_known(InputSignature(features=("return_5", "return_22"), horizon_sessions=21))
 
 
 def test_rows_come_in_the_signatures_order() -> None:
