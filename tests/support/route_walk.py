@@ -188,7 +188,7 @@ class Walk:
             for method in sorted(endpoint.methods - {"HEAD"}):
                 for status in sorted(endpoint.declared):
                     provoke = self.provocations.get((method, endpoint.path, status))
-                    provoke = provoke or _shared(method, endpoint, status)
+                    provoke = provoke or shared_provocation(method, endpoint, status)
                     if provoke is None:
                         missing.append(f"{method} {endpoint.path} {status}")
                         continue
@@ -230,7 +230,7 @@ def asked(
     return provoke
 
 
-def _shared(method: str, endpoint: Endpoint, status: int) -> Provocation | None:
+def shared_provocation(method: str, endpoint: Endpoint, status: int) -> Provocation | None:
     """Return the provocation of an error that every route can answer with."""
 
     def provoke(headers: Mapping[str, str], body: bytes = b"") -> Provocation:

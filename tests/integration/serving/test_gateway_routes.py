@@ -22,8 +22,7 @@ from investlab.api.server import server_config
 from investlab.core.config import Settings
 from investlab.core.errors import Conflict
 from tests.support.gateways import prediction
-from tests.support.route_walk import Reply, Walk, endpoints
-from tests.support.route_walk import _shared as shared_provocation
+from tests.support.route_walk import Reply, Walk, endpoints, shared_provocation
 from tests.support.served_homes import ROOT, TOKEN, crown, fill_home, register_linear
 
 pytestmark = pytest.mark.slow

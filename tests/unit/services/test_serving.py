@@ -87,9 +87,9 @@ def test_the_best_score_ranks_first_and_equal_scores_by_row() -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        pytest.param({"alpha": 1.0, "beta": 1.0}, r"Row 1 lacks gamma", id="missing"),
+        pytest.param({"alpha": 1.0, "beta": 1.0}, r"Row 1 lacks the feature gamma", id="missing"),
         pytest.param({**ROW, "delta": 1.0}, r"Row 1 has an unknown feature 'delta'", id="unknown"),
-        pytest.param({"alpha": 1.0, "beta": 1.0, "Gamma": 1.0}, r"Row 1 lacks gamma", id="another-case"),
+        pytest.param({"alpha": 1.0, "beta": 1.0, "Gamma": 1.0}, r"Row 1 lacks the feature gamma", id="another-case"),
     ],
 )
 def test_names_that_do_not_fit_are_named_with_their_row(row: dict[str, float], said: str) -> None:
