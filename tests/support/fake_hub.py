@@ -136,7 +136,8 @@ class FakeHub:
         await self._send(socket, self._message(MessageKind.SUBSCRIBED, "connection", 1, {"topics": list(frame.topics)}))
         for topic, message in self._latest.items():
             seen = frame.last.get(topic)
-            if any(matches(pattern, topic) for pattern in frame.topics) and (seen is None or seen.seq < message.seq):
+            is_known = seen is not None and (seen.epoch, seen.seq) == (message.epoch, message.seq)
+            if not is_known and any(matches(pattern, topic) for pattern in frame.topics):
                 await self._send(socket, message.model_copy(update={"kind": MessageKind.SNAPSHOT}))
 
     async def _send(self, socket: ServerConnection, message: LiveMessage) -> None:

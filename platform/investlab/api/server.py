@@ -1,8 +1,10 @@
 """The gateway's server: one process, one worker, on a socket that is listening already."""
 
+import asyncio
 import gc
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -10,10 +12,14 @@ import uvicorn
 from investlab.api.gateway import gateway_app, prepare_bentoml
 from investlab.api.runtime import GatewayRuntime
 from investlab.core.config import Settings
+from investlab.live.connections import ConnectionManager
+from investlab.services.replay_walk import warm_replay
 
 GRACE_SECONDS = 2
 """How long requests get to end after SIGTERM; with what is closed after them a stop stays within three seconds."""
 
+FAREWELL_SECONDS = 0.5
+PAUSE_SECONDS = 0.01
 KEEP_ALIVE_SECONDS = 75
 LONGEST_FRAME_BYTES = 64 * 2**10
 QUEUED_CONNECTIONS = 2048
@@ -29,9 +35,27 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     """
     prepare_bentoml(settings.home_path)
     runtime = GatewayRuntime.open(settings)
-    server = uvicorn.Server(server_config(gateway_app(settings, runtime)))
+    server = GatewayServer(server_config(gateway_app(settings, runtime)), runtime.hub.connections)
+    warm_replay(runtime.workspace.context)
     settle_memory()
     server.run(sockets=[listening])
+
+
+class GatewayServer(uvicorn.Server):
+    """Tells the stream's clients that it is going away before uvicorn closes their sockets as if in trouble."""
+
+    def __init__(self, config: uvicorn.Config, connections: ConnectionManager) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the stream's connections, then everything else."""
+        self._connections.shut()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                while len(self._connections):
+                    await asyncio.sleep(PAUSE_SECONDS)
+        await super().shutdown(sockets)
 
 
 def settle_memory() -> None:

@@ -12,9 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from investlab.client.http import Client
 from investlab.core.errors import ModelUnavailable, NotFound
+from investlab.live.transport import CloseCode
 from investlab.services.workspace import Workspace
 from tests.support.served_homes import (
     BEARER,
@@ -252,6 +254,17 @@ def shared(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A gateway that tests share which leave it as they found it."""
     with gateway_process(shared_home, tmp_path_factory.mktemp("log") / "gateway.log") as served:
         yield served
+
+
+def test_a_stop_tells_the_streams_clients_that_it_goes_away(shared_home: Path, tmp_path: Path) -> None:
+    with gateway_process(shared_home, tmp_path / "farewell.log") as served:
+        address = f"ws://127.0.0.1:{served.port}/v1/stream"
+        with connect(address, additional_headers=BEARER, open_timeout=10) as stream:
+            stream.send('{"action": "subscribe", "topics": ["replay"]}')
+            assert '"kind":"subscribed"' in str(stream.recv(timeout=10)).replace(" ", "")
+            served.process.terminate()
+            list(stream)
+    assert stream.close_code == CloseCode.GOING_AWAY
 
 
 def test_the_client_raises_the_platforms_own_errors(workspace: Workspace, tmp_path: Path) -> None:
