@@ -12,7 +12,7 @@ from investlab.charts.sources import named
 
 EQUITY_HEIGHT = 268
 DRAWDOWN_HEIGHT = 126
-PORTFOLIO = "Paper portfolio"
+PORTFOLIO = "Portfolio"
 BENCHMARK = "Equal weight"
 
 

@@ -44,9 +44,11 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
         print("Nothing to show yet.")
     elif len(rows) == 1:
         table = Table(show_header=False, box=None)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         for key, value in rows[0].items():
             table.add_row(f"[bold]{escape(key)}[/bold]", text(value))
-        Console().print(table)
+        _console().print(table)
     else:
         table = Table(header_style="bold", box=None)
         for name in rows[0]:
@@ -54,8 +56,12 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
             table.add_column(escape(name), justify="right" if numbers else "left", overflow="fold")
         for row in rows:
             table.add_row(*(text(value) for value in row.values()))
-        console = Console()
-        (console if console.is_terminal else Console(width=WIDE)).print(table)
+        _console().print(table)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
 
 
 def text(value: Any) -> str:

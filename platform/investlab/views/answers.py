@@ -71,7 +71,7 @@ def plain_page(title: str, *content: Html) -> str:
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", f"{title} · investlab"),
-        element("link", rel="icon", href="data:,"),
+        element("link", rel="icon", type="image/svg+xml", href=assets.ICON),
         style,
     )
     return "<!doctype html>\n" + element("html", head, element("body", join(content)), lang="en")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import bokeh
 
@@ -16,7 +17,16 @@ SCRIPTS = ("market.js", "series.js", "figures.js", "live.js", "numbers.js")
 """The modules of the market page, the first one importing the others."""
 STYLES = ("market.css",)
 BOKEH = "bokeh.min.js"
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
+
+ICON = "data:image/svg+xml," + quote(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0072b2"/>'
+    '<path d="M8 8v16M16 5v22M24 10v14" stroke="#fff" stroke-width="1.6" opacity=".75"/><g fill="#fff">'
+    '<rect x="6" y="13" width="4" height="8" rx="1"/><rect x="14" y="8" width="4" height="11" rx="1"/>'
+    '<rect x="22" y="13" width="4" height="7" rx="1"/></g></svg>'
+)
+"""Three candles, in the page itself: a file less to ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ def asset(name: str) -> Asset:
     """
     if name == BOKEH:
         content = _bokeh().read_bytes()
-    elif name in (*SCRIPTS, *STYLES, "icon.svg"):
+    elif name in (*SCRIPTS, *STYLES):
         content = files("investlab.views").joinpath("static", name).read_bytes()
     else:
         raise NotFound(f"There is no asset {name!r}.")

@@ -28,7 +28,7 @@ def dressing(headers: Mapping[str, str]) -> type[OutputTransform]:
         ) -> tuple[int, HTTPHeaders, bytes]:
             headers.pop("Server", None)
             for name, value in given.items():
-                str(value)
+                headers[name] = value
             headers.setdefault("Cache-Control", "no-store")
             if status_code >= HTTPStatus.BAD_REQUEST:
                 chunk = _problem(self._request, status_code, headers)

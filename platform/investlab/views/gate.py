@@ -11,7 +11,7 @@ from investlab.core.errors import BadRequest, Forbidden, InvestlabError, Unautho
 OPEN_PATHS = frozenset({"/livez"})
 """The addresses that anyone may ask; every other one needs the cookie."""
 TOKEN = "token"  # noqa: S105  (the name of a query argument)
-SIGN_IN = "Open the address that `investlab up` printed, or give its access token here."
+SIGN_IN = "Open the address that “investlab up” printed, or give its access token here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Gate:
     def judge(self, request: HTTPServerRequest) -> InvestlabError | SignIn | None:
         """Return why a request is refused, how it signs in, or None when it may pass."""
         if self._is_foreign_host(request):
-            return BadRequest("This host is not served here.", remedy="Use the address that `investlab up` printed.")
+            return BadRequest("This host is not served here.", remedy="Use the address that “investlab up” printed.")
         if request.path in OPEN_PATHS:
             return None
         if _is_upgrade(request):

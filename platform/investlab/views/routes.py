@@ -18,6 +18,7 @@ from investlab.views.dressing import REFUSED
 
 YEAR_SECONDS = 365 * 24 * 3600
 LONGEST_ID = 128
+TRACE_STYLE = element("style", Html(".il-card .il-trace td{white-space:normal}.il-trace td:nth-child(3){width:60%}"))
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 
@@ -155,9 +156,9 @@ def trace_page(workspace: Workspace, record_id: str) -> str:
     trace = trace_record(workspace.context, record_id)
     title = f"Trace of {trace.subject}"
     # A trace escapes what it shows.
-    lineage = element("div", Html(trace._repr_html_()), class_="il-scroll")
-    back = element("p", element("a", "Back to the market", href="/market"))
-    return page(title, card(element("header", heading(title)), lineage, back))
+    lineage = element("div", TRACE_STYLE, Html(trace._repr_html_()), class_="il-trace")
+    back = element("p", element("a", "Back to the market", href="/market"), class_="il-under")
+    return page(title, card(element("header", heading(title), back), lineage))
 
 
 def own_routes(desk: Desk, home: str) -> list[Route]:

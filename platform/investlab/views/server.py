@@ -1,6 +1,7 @@
 """The dashboards server: Panel pages behind one gate, on a socket that someone else bound."""
 
 import asyncio
+import gc
 import hashlib
 import logging
 import runpy
@@ -173,12 +174,18 @@ async def _serve(application: Dashboards, desk: Desk, listening: socket.socket) 
 
 
 def _warm(desk: Desk) -> None:
-    """Make what the first visitor would wait for; what is in the way now is told to whoever opens the page."""
+    """Make what the first visitor would wait for; what is in the way now is told to whoever opens the page.
+
+    What is loaded by now stays for good: the collector need not look at it again, nor at the end of the process, which
+    would take seconds.
+    """
     assets.version()
     try:
         desk.market.fresh()
     except InvestlabError as error:
         logger.warning("The market cannot be shown yet: %s", error.sentence)
+    gc.collect()
+    gc.freeze()
 
 
 def _application(page: Page, desk: Desk) -> Application:

@@ -34,7 +34,7 @@ def page_template(title: str, content: Html, told: Html, *, script: str) -> pn.T
             element("meta", name="viewport", content="width=device-width, initial-scale=1"),
             element("meta", name="color-scheme", content="light dark"),
             element("title", f"{title} · investlab"),
-            element("link", rel="icon", type="image/svg+xml", href=assets.address("icon.svg")),
+            element("link", rel="icon", type="image/svg+xml", href=assets.ICON),
             element("script", THEME),
             *(element("link", rel="stylesheet", href=assets.address(name)) for name in assets.STYLES),
             *modules,

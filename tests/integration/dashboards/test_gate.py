@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from bokeh.util.token import get_token_payload
 from tornado.routing import PathMatches, Rule
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -157,6 +158,10 @@ def test_the_page_tells_nobody_the_cookie(server: Running) -> None:
     page = server.ask("/market", {**server.cookie, **PAGE})
     assert server.credentials.cookie_value not in page.text
     assert "set-cookie" not in page.headers
+    token = re.search(r'"token":"([^"]+)"', page.text)
+    assert token is not None
+    told = get_token_payload(token[1])  # packed, so that a look at the text would see nothing
+    assert (told["cookies"], told["headers"]) == ({}, {})
 
 
 @pytest.mark.parametrize("path", ["/market", "/livez", "/nowhere", "/state/market", "/static/js/bokeh.min.js"])

@@ -176,6 +176,14 @@ def test_bars_keep_their_places_when_complete_ones_arrive() -> None:
     }
 
 
+@pytest.mark.parametrize("name", [path.name for path in sorted(STATIC.glob("*.js"))])
+def test_no_script_makes_markup_or_code_of_text(name: str) -> None:
+    source = (STATIC / name).read_text(encoding="utf-8")
+    assert not [word for word in ("innerHTML", "outerHTML", "insertAdjacent", "eval(", "Function(") if word in source]
+    assert "http://" not in source
+    assert "https://" not in source
+
+
 def test_month_names_keep_apart() -> None:
     bars = [[f"2022-{month:02d}-{day:02d}"] for month in range(1, 7) for day in (3, 10, 17, 24)]
     found = run("series.js", "monthTicks", f"[monthTicks({json.dumps(bars)}), monthTicks({json.dumps(bars)}, 8)]")
