@@ -120,7 +120,9 @@ def test_a_page_that_cannot_be_made_is_an_error_not_an_empty_page(tmp_path: Path
 def test_a_page_of_ones_own_appears_at_its_name(tmp_path: Path) -> None:
     pages = tmp_path / "pages"
     pages.mkdir()
-    (pages / "hello.py").write_text("import panel as pn\ndef page(desk):\n    return pn.widgets.Button(label='Press')\n")
+    (pages / "hello.py").write_text(
+        "import panel as pn\ndef page(desk):\n    return pn.widgets.Button(label='Press')\n"
+    )
     with running_dashboards(tmp_path / "home", make_state, pages=pages) as server:
         answer = server.ask("/hello", {**server.cookie, "Accept": "text/html"})
         assert answer.status == 200
