@@ -19,7 +19,7 @@ ALLOWED = {
         "investlab.schemas",
         "investlab.services",
     ),
-    "notebooks": ("investlab",),
+    "notebooks": ("investlab", "numpy", "pandas"),
 }
 
 
