@@ -89,6 +89,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31), help="order of the tests")
     seed = parser.parse_args().seed
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, also by every child
+
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     (ROOT / "var" / "coverage").mkdir(exist_ok=True)
