@@ -91,7 +91,8 @@ class PredictResponse(Frozen):
             f"prediction {self.prediction_id}",
             (
                 ("model", f"{self.model}@{self.model_version}, training run {self.run_id}"),
-                ("data", f"{self.dataset_version or 'features given'}, as of {self.as_of or 'now'}"),
+                ("data", self.dataset_version or "features given"),
+                ("as of", f"{self.as_of:%Y-%m-%d %H:%M} UTC" if self.as_of else "as sent"),
                 ("horizon", f"{self.horizon_sessions} sessions"),
             ),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 STYLE = "font:13px/1.5 system-ui,sans-serif;border-collapse:collapse;font-variant-numeric:tabular-nums"
-_LABEL = "text-align:left;padding-right:1.2em;opacity:.75"
+_LABEL = "text-align:left;padding-right:1.2em;opacity:.75;white-space:nowrap"
 _VALUE = "text-align:left;overflow-wrap:anywhere"
 _NUMBER = "text-align:right"
 

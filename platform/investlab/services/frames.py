@@ -86,9 +86,9 @@ def models_frame(versions: Sequence[ModelVersionInfo]) -> pd.DataFrame:
             "IC high": version.scorecard.interval_high,
             "sessions": version.scorecard.observations,
             "dataset": f"{version.lineage.dataset}@{version.lineage.dataset_version}",
-            "as of": version.lineage.as_of,
+            "as of": None if version.lineage.as_of is None else version.lineage.as_of.date(),
             "training run": version.lineage.training_run,
-            "created": version.created_at,
+            "created": version.created_at.replace(microsecond=0),
         }
         for version in versions
     ]
