@@ -156,7 +156,6 @@ class PredictionService:
             ) from error
 
 
-
 def scored_values(model: LoadedModel, scored: Sequence[ScoredRow], listing: Sequence[InstrumentRef] | None) -> _Scored:
     """Return scored rows as answer and record hold them, ranked from 1, the best; equal scores rank by row."""
     names = model.info.signature.features
