@@ -26,7 +26,7 @@ STATE_ADDRESS = "/state/market"
 CANDLES, PORTFOLIO, MONITORED, WATCH = "candles", "portfolio", "monitor", "watch"
 
 
-class MarketView(pn.viewable.Viewer):
+class MarketView(pn.viewable.Viewer):  # type: ignore[misc]  # Panel is read without its annotations
     """Shows one market state: in a notebook's cell, or as the whole page, which then moves with the stream.
 
     The page's figures stand alone in it: opening one costs the server no figure, and nothing that moves goes through
@@ -34,7 +34,7 @@ class MarketView(pn.viewable.Viewer):
     """
 
     def __init__(self, state: MarketState, gateway_url: str | None = None, **parameters: Any) -> None:
-        super().__init__(**parameters)  # type: ignore[no-untyped-call]  # Panel's own
+        super().__init__(**parameters)
         self.state = state
         self.gateway_url = gateway_url
 
@@ -70,7 +70,7 @@ class MarketView(pn.viewable.Viewer):
         return {name: figure_json(figure) for name, figure in self.figures().items()}
 
     def __panel__(self) -> pn.viewable.Viewable:
-        told = pn.pane.HTML(sections.cell_card(self.state))  # type: ignore[no-untyped-call]  # Panel's own
+        told = pn.pane.HTML(sections.cell_card(self.state))
         return pn.Column(told, *self.figures().values(), sizing_mode="stretch_width")
 
     def _cards(self) -> list[Html]:

@@ -204,4 +204,4 @@ def _application(page: Page, desk: Desk) -> Application:
                 logger.error("A page could not be made: %s", error.sentence)
                 raise HTTPError(error.status) from error
 
-    return Application(FunctionHandler(make))  # type: ignore[no-untyped-call]  # Panel's own
+    return Application(FunctionHandler(make))

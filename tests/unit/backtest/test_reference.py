@@ -15,6 +15,8 @@ from investlab.market.panel import PricePanel
 from tests.support.panels import costs, examples, panels, random_panel, signals_for, weights_for
 from tests.support.reference_backtest import Reference, reference_signals, reference_weights
 
+pytestmark = pytest.mark.slow
+
 EXECUTIONS = st.sampled_from(["next_open", "next_close", "same_close"])
 CASH = st.sampled_from([10.0, 1_000.0, 100_000.0])
 

@@ -12,6 +12,8 @@ from investlab.charts.heatmaps import Steps, sweep_chart, sweep_heatmap, sweep_l
 from investlab.charts.style import tooltip
 from tests.unit.charts.values import HOSTILE, make_nav, make_panel
 
+pytestmark = pytest.mark.slow
+
 
 def drawdown(nav: pd.Series) -> pd.Series:
     return nav / nav.cummax() - 1

@@ -14,6 +14,8 @@ from investlab.core.errors import NotFound
 from investlab.market.panel import PricePanel
 from tests.unit.charts.values import HOSTILE, make_nav, make_panel
 
+pytestmark = pytest.mark.slow
+
 
 def make_bars(sessions: int = 60, symbol: str = "AAPL") -> PricePanel:
     days = pd.bdate_range("2021-11-15", periods=sessions, name="session")

@@ -20,6 +20,8 @@ from investlab.schemas.registry import (
 )
 from tests.unit.charts.values import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 
 def make_trained(learner: str = "lightgbm_ranker", dataset: str = "us-close") -> TrainedModel:
     days = [day.date() for day in pd.bdate_range("2019-01-02", periods=700)]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STATIC = Path(__file__).resolve().parents[3] / "platform" / "investlab" / "views" / "static"
 REPLAY = {
     "session": "2022-03-14", "first_session": "2022-01-03", "seconds_per_session": 2, "sessions_done": 51,
