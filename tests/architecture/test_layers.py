@@ -50,6 +50,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_contracts_hold() -> None:
     outcome = _lint(ROOT)
     assert outcome.returncode == 0, outcome.stdout[-3000:]

@@ -32,6 +32,7 @@ def _loaded(statement: str) -> set[str]:
     return set(outcome.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PURE)
 def test_a_pure_package_loads_nothing_heavy(package: str) -> None:
     loaded = _loaded("import " + ", ".join(_modules(package)))
@@ -39,6 +40,7 @@ def test_a_pure_package_loads_nothing_heavy(package: str) -> None:
     assert not loaded & {*HEAVY, *SLOW}
 
 
+@pytest.mark.slow
 def test_the_public_names_of_pure_packages_load_nothing_heavy() -> None:
     names = "PricePanel, Costs, simulate_weights, simulate_signals, sweep, SmaCross, MonthlyMomentum"
     loaded = _loaded(f"from investlab import {names}")
