@@ -15,7 +15,9 @@ DEEPEST = 64
 
 _JSON = frozenset({b"application/json", b"application/json;charset=utf-8"})
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string, closed or cut off: if one that never closes did not match, each later quote would be tried to the end."""
+
 _OPENING_BIT = 2
 """Set in both opening brackets and in neither closing one."""
 

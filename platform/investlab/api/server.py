@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         StorageUnavailable: The home or its database cannot be written.
     """
     prepare_bentoml(settings.home_path)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # at INFO it tells a socket's query, token and all
     runtime = GatewayRuntime.open(settings)
     server = GatewayServer(server_config(gateway_app(settings, runtime)), runtime.hub.connections)
     warm_replay(runtime.workspace.context)

@@ -107,6 +107,19 @@ def test_nesting_is_limited_before_anything_parses_it(body: bytes, status: int) 
     assert len(app.scopes) == (1 if status == 200 else 0)
 
 
+@pytest.mark.parametrize("tail", [b"", b"\\"], ids=["quotes", "lone-backslash"])
+def test_a_string_that_never_closes_is_read_once(tail: bytes) -> None:
+    """It ends at once; tried again from each quote, it would hold the event loop for minutes."""
+    body = b"[" * 65 + b'"' + b'\\"' * 2**18 + tail
+    edge = edged(Echo(), replace(POLICY, max_body_bytes=2**20))
+    assert request(edge, "POST", headers=BEARER | JSON, chunks=[body]).status == 400
+
+
+def test_a_body_sent_to_an_open_address_is_not_read() -> None:
+    answer = request(edged(Echo()), "GET", "/livez", headers=JSON, chunks=[b"[" * 100, b"]"])
+    assert (answer.status, answer.unread) == (200, 2)
+
+
 def test_a_client_that_leaves_in_the_middle_is_not_answered() -> None:
     app = Echo()
     answer = request(edged(app), "POST", headers=BEARER | JSON, chunks=[b"{"], declared=False, leaves=True)
