@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from investlab.backtest.sweep_result import SweepResult
     from investlab.core.errors import InvestlabError
     from investlab.market.panel import PricePanel
+    from investlab.schemas.screens import Screen
     from investlab.services.workspace import Workspace
     from investlab.services.workspace import open_workspace as open  # noqa: A004 (the public name)
 
@@ -24,6 +25,7 @@ _PUBLIC = {
     "InvestlabError": ("investlab.core.errors", "InvestlabError"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
+    "Screen": ("investlab.schemas.screens", "Screen"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
     "Workspace": ("investlab.services.workspace", "Workspace"),
@@ -39,6 +41,7 @@ __all__ = [
     "InvestlabError",
     "MonthlyMomentum",
     "PricePanel",
+    "Screen",
     "SmaCross",
     "SweepResult",
     "Workspace",

@@ -1,6 +1,7 @@
 """Factories of database records: each returns a draft that can be stored as it is, fields given replace its own."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,23 +17,29 @@ from investlab.schemas.catalog import (
     Venue,
     VersionDraft,
 )
+from investlab.schemas.fundamentals import FundamentalFact
 from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
 from investlab.schemas.market import ActionKind, CorporateAction, PriceBasis
 from investlab.schemas.pipelines import PipelineStart, PipelineStatus, StepDraft, StepOutcome
 from investlab.schemas.registry import Alias, ArtifactFormat, InputSignature, Scorecard, TrainingSpec
 from investlab.schemas.training import TrainingEnd, TrainingStart
+from investlab.schemas.universes import UniverseDraft
+from investlab.schemas.users import KeyDraft, Role, UserDraft
 from investlab.store.repositories import (
     actions,
     audit,
     backtests,
     catalog,
     datasets,
+    fundamentals,
     ingests,
     outbox,
     pipelines,
     registry,
     replays,
     training,
+    universes,
+    users,
 )
 
 AT = datetime(2024, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -102,6 +109,37 @@ def split(**fields: Any) -> CorporateAction:
         "source": "derived",
     }
     return CorporateAction(**own | fields)
+
+
+def fact(**fields: Any) -> FundamentalFact:
+    """Return the book equity of instrument 1 at the end of 2019, filed in February."""
+    own: dict[str, Any] = {
+        "instrument_id": 1,
+        "metric": "book_equity",
+        "period_end": date(2019, 12, 31),
+        "value": Decimal("90488000000.00"),
+        "currency": "USD",
+        "known_at": datetime(2020, 2, 1, 21, 30, tzinfo=UTC),
+        "source": "test",
+    }
+    return FundamentalFact(**own | fields)
+
+
+def universe_draft(**fields: Any) -> UniverseDraft:
+    """Return a universe of the dataset."""
+    own: dict[str, Any] = {
+        "name": "large",
+        "dataset": "us",
+        "definition": {"symbols": ["AAPL"], "every": "once"},
+        "owner": "system",
+    }
+    return UniverseDraft(**own | fields)
+
+
+def key_draft(**fields: Any) -> KeyDraft:
+    """Return a key of the user ada for a notebook."""
+    own: dict[str, Any] = {"user": "ada", "label": "notebook", "scopes": ("read",), "expires_at": at(60)}
+    return KeyDraft(**own | fields)
 
 
 def run_start(**fields: Any) -> RunStart:
@@ -233,21 +271,51 @@ def add_dataset(session: Session, *, name: str = "us") -> None:
 
 
 def fill(session: Session) -> None:
-    """Store at least one row in every table."""
+    """Store at least one row in every table, and one with a value in every column that may be empty."""
     add_dataset(session)
-    apple = catalog.resolve_symbols(session, ["AAPL"])[0]
-    catalog.add_identifier(
+    _fill_catalog(session)
+    _fill_runs(session)
+    users.create_user(session, UserDraft(name="ada", email="ada@example.org", role=Role.RESEARCHER), at=AT)
+    key = users.issue_key(session, key_draft(), at=AT, random=lambda count: "k" * count).info
+    users.mark_key_used(session, key.key_id, at=at(1))
+    users.revoke_key(session, key.key_id, at=at(2))
+    users.disable_user(session, "ada", at=at(3))
+    for number in range(3):
+        audit.append_event(session, "system", "pipeline.run", f"pipeline-{number}", {"n": number}, at=at(number))
+    outbox.enqueue(session, "system", {"ended": "pipeline-0001"}, at=AT)
+
+
+def _fill_catalog(session: Session) -> None:
+    apple = catalog.resolve_symbols(session, ["AAPL"])[0].instrument_id
+    for scheme, value in ((IdentifierScheme.FIGI, "BBG000B9XRY4"), (IdentifierScheme.CUSIP, "037833100")):
+        own: dict[str, Any] = {"instrument_id": apple, "valid_from": date(1980, 12, 12), "source": "test"}
+        catalog.add_identifier(session, Identifier(scheme=scheme, value=value, **own))
+    part = catalog.ensure_instrument(
         session,
-        Identifier(
-            instrument_id=apple.instrument_id,
-            scheme=IdentifierScheme.FIGI,
-            value="BBG000B9XRY4",
-            valid_from=date(1980, 12, 12),
-            source="test",
+        instrument_draft(
+            symbol="PART",
+            name="Spun off",
+            valid_from=date(2020, 1, 9),
+            symbol_until=date(2021, 1, 4),
+            sector="Software",
         ),
     )
-    told = [split(instrument_id=apple.instrument_id, value=value) for value in (2.0,)]
+    parted: dict[str, Any] = {"kind": ActionKind.SPIN_OFF, "ex_date": date(2020, 1, 9), "value": 1.25}
+    told = [
+        split(instrument_id=apple, uncertainty=0.001),
+        split(instrument_id=apple, counterpart_id=part.instrument_id, counterpart_ratio=0.1, **parted),
+    ]
     actions.add_actions(session, "us", told, ingest_run_id="ingest-0001", at=AT)
+    restated = fact(instrument_id=apple, value=Decimal("90488000001.5"), known_at=datetime(2020, 6, 1, tzinfo=UTC))
+    facts = [fact(instrument_id=apple), restated]
+    fundamentals.add_facts(session, facts, ingest_run_id="ingest-0001", at=AT)
+    universes.define_universe(session, universe_draft(), at=AT)
+    universes.set_members(session, "large", [apple, part.instrument_id], on=date(2020, 1, 9))
+    universes.set_members(session, "large", [apple], on=date(2021, 1, 4))
+    datasets.pin_version(session, "us", 1, label="paper", owner="ada", at=AT)
+
+
+def _fill_runs(session: Session) -> None:
     pipelines.start_run(session, pipeline_start())
     pipelines.start_step(session, step_draft(), at=AT)
     pipelines.complete_step(session, "step-0001", StepOutcome(outputs={"rows": 10}), at=at(1))
@@ -264,6 +332,3 @@ def fill(session: Session) -> None:
     )
     replays.advance_pass(session, spanned.pass_id, expected=None, to=date(2020, 1, 2), at=at(3))
     pipelines.finish_run(session, "pipeline-0001", PipelineStatus.COMPLETED, at=at(3))
-    for number in range(3):
-        audit.append_event(session, "system", "pipeline.run", f"pipeline-{number}", {"n": number}, at=at(number))
-    outbox.enqueue(session, "system", {"ended": "pipeline-0001"}, at=AT)

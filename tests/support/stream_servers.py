@@ -10,11 +10,13 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import ServerState
 from websockets.asyncio.client import ClientConnection, connect
 
 from investlab.api.edge import Edge
 from investlab.api.policy import EdgePolicy
 from investlab.api.stream import stream_router
+from investlab.api.wire import HttpProtocol, SocketProtocol
 from investlab.core.credentials import Credentials
 from investlab.live.hub import Hub
 from tests.support.streams import make_hub
@@ -29,6 +31,12 @@ class StreamServer:
 
     hub: Hub
     port: int
+    state: ServerState
+
+    @property
+    def sockets(self) -> list[SocketProtocol]:
+        """The WebSocket connections that the server has open, whatever became of them above."""
+        return [open_ for open_ in self.state.connections if isinstance(open_, SocketProtocol)]
 
     @property
     def url(self) -> str:
@@ -49,20 +57,31 @@ class StreamServer:
 
 
 @asynccontextmanager
-async def serving_stream(**limits: Any) -> AsyncIterator[StreamServer]:
+async def serving_stream(*, keepalive_seconds: float = 20.0, **limits: Any) -> AsyncIterator[StreamServer]:
     """Serve a hub of its own behind the edge."""
     hub = await make_hub(**limits)
     app = FastAPI()
     app.include_router(stream_router(hub.connections))
     policy = EdgePolicy(Credentials(TOKEN, "cookie"), frozenset({"http://127.0.0.1:9999"}))
-    config = uvicorn.Config(Edge(app, policy=policy), log_level="error", lifespan="off", ws_max_size=2**20)
+    config = uvicorn.Config(
+        Edge(app, policy=policy),
+        http=HttpProtocol,
+        ws=SocketProtocol,
+        ws_max_size=2**20,
+        ws_ping_interval=keepalive_seconds,
+        ws_ping_timeout=keepalive_seconds,
+        ws_per_message_deflate=False,
+        log_level="error",
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         running = asyncio.create_task(server.serve([listening]))
         try:
-            yield StreamServer(hub, listening.getsockname()[1])
+            yield StreamServer(hub, listening.getsockname()[1], server.server_state)
         finally:
             hub.connections.shut()
             server.should_exit = True

@@ -11,7 +11,7 @@ import pytest
 from investlab.core.config import Settings
 from investlab.market.calendars import sessions_between
 from investlab.market.derivation import AdjustmentRule
-from investlab.providers.protocol import BarBatch
+from investlab.providers.protocol import Delivery, FetchRequest
 from investlab.schemas.catalog import DatasetDescription, InstrumentDraft
 from investlab.schemas.market import PriceBasis
 from investlab.services import ingest
@@ -78,15 +78,22 @@ class ScriptedProvider:
         """Return the one dataset."""
         return [self._description()]
 
-    def fetch(self, dataset: str, symbols: Sequence[str] | None = None) -> BarBatch:
-        """Return the bars, whatever is asked for."""
-        chosen = self.bars if symbols is None else self.bars[self.bars["symbol"].isin(symbols)].reset_index(drop=True)
-        first = chosen.groupby("symbol")["session"].min()
+    def fetch(self, request: FetchRequest) -> Delivery:
+        """Return the bars asked for in one part, whatever the dataset is called."""
+        chosen = self.bars
+        if request.symbols is not None:
+            chosen = chosen[chosen["symbol"].isin(request.symbols)]
+        if request.start is not None:
+            chosen = chosen[chosen["session"] >= pd.Timestamp(request.start)]
+        if request.end is not None:
+            chosen = chosen[chosen["session"] <= pd.Timestamp(request.end)]
+        bars = chosen.reset_index(drop=True)
+        first = bars.groupby("symbol")["session"].min()
         drafts = tuple(
             InstrumentDraft(symbol=str(s), venue="XNYS", name=f"{s} Inc", valid_from=day.date(), source=self.name)
             for s, day in first.items()
         )
-        return BarBatch(self._description(), drafts, chosen, self.rule)
+        return Delivery(self._description(), drafts, ("all",), lambda part: bars, self.rule)
 
     def _description(self) -> DatasetDescription:
         return DatasetDescription(

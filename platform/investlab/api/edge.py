@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from investlab.api.answers import route_of
+from investlab.api.answers import printable, route_of
 from investlab.api.bodies import Receive, again, json_body
 from investlab.api.exchange import Exchange, Scope, Send
 from investlab.api.policy import READING, EdgePolicy
@@ -17,6 +17,8 @@ from investlab.api.security import Headers, head_of, identify, require_host, req
 from investlab.api.translation import unexpected
 from investlab.core.clock import Clock, SystemClock
 from investlab.core.errors import Busy, Forbidden, InvestlabError, Unauthorized
+from investlab.core.tls import came_over_tls
+from investlab.services.refusals import Note, Refused
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 MARK = "investlab.edge"
@@ -35,10 +37,13 @@ class Edge:
     left in the scope's state under `exchange.ERROR_STATE`.
     """
 
-    def __init__(self, app: App, *, policy: EdgePolicy, clock: Clock | None = None) -> None:
+    def __init__(
+        self, app: App, *, policy: EdgePolicy, clock: Clock | None = None, note_refused: Note | None = None
+    ) -> None:
         self._app = app
         self._policy = policy
         self._clock = clock or SystemClock()
+        self._note_refused = note_refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -51,7 +56,7 @@ class Edge:
         try:
             await self._guarded(exchange, receive)
         finally:
-            _report(exchange)
+            self._report(exchange)
 
     async def _guarded(self, exchange: Exchange, receive: Receive) -> None:
         try:
@@ -121,7 +126,7 @@ class Edge:
             raise Unauthorized("The access token is wrong.", remedy="Open the address that was printed at the start.")
         rest = urlencode([pair for pair in given if pair[0] != TOKEN_PARAMETER])
         path = "/" + quote(scope["path"].lstrip("/\\"))  # `//host` would lead to another host
-        cookie = self._policy.credentials.set_cookie(secure=scope.get("scheme") == "https")
+        cookie = self._policy.credentials.set_cookie(secure=self._is_secure(scope))
         headers = [
             (b"location", (f"{path}?{rest}" if rest else path).encode("ascii")),
             (b"set-cookie", cookie.encode("ascii")),
@@ -129,6 +134,30 @@ class Edge:
         ]
         await exchange.answer(SEE_OTHER, headers, b"")
         return True
+
+    def _is_secure(self, scope: Scope) -> bool:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        return scope.get("scheme") == "https" or came_over_tls(
+            self._policy.origins,
+            origin=headers.get(b"origin", ""),
+            host=headers.get(b"host", ""),
+            forwarded=headers.get(b"x-forwarded-proto", ""),
+        )
+
+    def _report(self, exchange: Exchange) -> None:
+        """Log the request; refusals and failures are warnings, so that they are seen at the default level."""
+        refused = exchange.status in (Unauthorized.status, Forbidden.status)
+        scope = exchange.scope
+        if refused and self._note_refused is not None:
+            client = scope["client"][0] if scope.get("client") else None
+            path = printable(self._policy.credentials.redacted(scope["path"]))
+            self._note_refused(Refused(client, path, exchange.status))
+        level = logging.WARNING if refused or exchange.status >= InvestlabError.status else logging.INFO
+        if _log.isEnabledFor(level):
+            method = "WS" if exchange.is_socket else scope["method"]
+            spent = (perf_counter() - exchange.started) * 1000
+            route = self._policy.credentials.redacted(route_of(scope))
+            _log.log(level, "%s %s %d %.1f ms %s", method, route, exchange.status, spent, exchange.id)
 
 
 def request_id(scope: Scope) -> str:
@@ -138,13 +167,3 @@ def request_id(scope: Scope) -> str:
             found: str = value.decode("ascii")
             return found
     return urandom(16).hex()
-
-
-def _report(exchange: Exchange) -> None:
-    """Log the request; refusals and failures are warnings, so that they are seen at the default level."""
-    refused = exchange.status in (Unauthorized.status, Forbidden.status)
-    level = logging.WARNING if refused or exchange.status >= InvestlabError.status else logging.INFO
-    if _log.isEnabledFor(level):
-        method = "WS" if exchange.is_socket else exchange.scope["method"]
-        spent = (perf_counter() - exchange.started) * 1000
-        _log.log(level, "%s %s %d %.1f ms %s", method, route_of(exchange.scope), exchange.status, spent, exchange.id)

@@ -57,7 +57,8 @@ def gateway_app(settings: Settings, runtime: GatewayRuntime) -> Edge:
     context = runtime.workspace.context
     services = GatewayServices(context, runtime.host, runtime.replay, context.clock)
     rest = build_app(services, [stream_router(runtime.hub.connections)])
-    return Edge(bento_app(settings.bentos, runtime.predictions, rest, runtime.running), policy=policy)
+    app = bento_app(settings.bentos, runtime.predictions, rest, runtime.running)
+    return Edge(app, policy=policy, note_refused=runtime.refusals.note)
 
 
 def bento_app(bentos: Path, predictions: PredictionService, rest: ASGIApp, running: Lifespan) -> Starlette:

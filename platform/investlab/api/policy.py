@@ -41,9 +41,7 @@ class EdgePolicy:
         """
         if settings.token is None:
             raise InvalidSettings("There is no access token.", remedy="Set INVESTLAB_TOKEN.")
-        origins = frozenset(
-            filter(None, (origin.strip().rstrip("/").lower() for origin in settings.origins.split(",")))
-        )
+        origins = settings.stated_origins
         own = [settings.gateway_url] if settings.gateway_url else []
         names = {_host_of(address) for address in (*origins, *own)}
         return cls(

@@ -15,6 +15,7 @@ from investlab.live.hub import Hub, boot_name
 from investlab.live.outbox import OutboxRelay
 from investlab.services.model_host import ModelHost
 from investlab.services.model_sources import RegistrySource
+from investlab.services.refusals import RefusalLog
 from investlab.services.replay import ReplayEngine
 from investlab.services.serving import PredictionService
 from investlab.services.symbol_features import SymbolFeatures
@@ -38,6 +39,7 @@ class GatewayRuntime:
     hub: Hub
     relay: OutboxRelay
     replay: ReplayEngine
+    refusals: RefusalLog
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -62,6 +64,7 @@ class GatewayRuntime:
             hub=hub,
             relay=OutboxRelay(context.database, hub.publish, context.clock),
             replay=ReplayEngine(context, host, hub),
+            refusals=RefusalLog(context.database, context.clock, server="gateway"),
         )
 
     @asynccontextmanager
@@ -90,6 +93,7 @@ class GatewayRuntime:
             self.replay.close()
         with suppress(InvestlabError):
             self.spool.close()
+        self.refusals.close()
         self.workspace.close()
 
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from investlab.api.gateway import gateway_app, prepare_bentoml
 from investlab.api.runtime import GatewayRuntime
+from investlab.api.wire import HttpProtocol, SocketProtocol
 from investlab.core.config import Settings
 from investlab.live.connections import ConnectionManager
 from investlab.services.replay_walk import warm_replay
@@ -71,12 +72,12 @@ def settle_memory() -> None:
 
 
 def server_config(app: Callable[..., Any]) -> uvicorn.Config:
-    """Return how the gateway's application is served: the fast protocols, no headers or lines of the server's own."""
+    """Return how the gateway's application is served: our protocols, no headers or lines of the server's own."""
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=HttpProtocol,
+        ws=SocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=LONGEST_FRAME_BYTES,
         lifespan="on",

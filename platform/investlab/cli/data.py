@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from investlab.cli import upkeep
 from investlab.cli.output import STYLE, records, say, show
 from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, listed
+from investlab.core.clock import parse_session
 from investlab.core.extensions import PROVIDERS, extensions
 from investlab.services.ingest import IngestRequest, load_provider
 from investlab.services.workspace import open_workspace
@@ -30,9 +32,21 @@ def ingest(
     provider: Annotated[str, typer.Argument(help="Name of the provider, such as sample.")],
     dataset: Dataset,
     symbols: Annotated[str, typer.Option(help="Only these symbols, separated by commas.")] = "",
+    start: Start = None,
+    end: End = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Only from two weeks before the last stored session.")
+    ] = False,
 ) -> None:
     """Bring a provider's bars into a dataset; doing it again changes nothing."""
-    request = IngestRequest(provider, dataset, tuple(listed(symbols)) or None)
+    request = IngestRequest(
+        provider,
+        dataset,
+        tuple(listed(symbols)) or None,
+        parse_session(start, "start"),
+        parse_session(end, "end"),
+        update=update,
+    )
     show([open_workspace().ingest_with(request, say).summary()])
 
 
@@ -41,7 +55,7 @@ def rebuild(dataset: Annotated[str, typer.Argument(help="Name of the dataset.")]
     """Set a dataset's stored bars aside and write them anew from its provider."""
     workspace = open_workspace()
     provider = workspace.provider_of(dataset)
-    receipt = workspace.ingest_with(IngestRequest(provider, dataset, None, rebuild=True), say)
+    receipt = workspace.ingest_with(IngestRequest(provider, dataset, rebuild=True), say)
     verdict = "equal to what was recorded" if receipt.is_restored else "as a new version, for its content differs"
     say(f"{receipt.label} was built anew, {verdict}; the old folder was set aside.")
 
@@ -87,10 +101,5 @@ def panel(
     show([row])
 
 
-@app.command()
-def verify(
-    deep: Annotated[bool, typer.Option("--deep", help="Read every data file and compare its hash.")] = False,
-) -> None:
-    """Check the stored bars of every dataset."""
-    checked = open_workspace().verify(deep=deep)
-    show([{"dataset": name, "commits": count, "state": "whole"} for name, count in checked.items()])
+for command in upkeep.COMMANDS:
+    app.command()(command)

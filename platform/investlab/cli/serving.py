@@ -16,7 +16,7 @@ from investlab.core.errors import NotFound
 from investlab.core.extensions import SERVERS, extensions, load_extension
 from investlab.core.lifeline import die_with_parent
 from investlab.core.ports import listen, port_of
-from investlab.services.processes import DASHBOARDS, DEFAULT_PORTS, GATEWAY, Platform, prepare_platform
+from investlab.services.processes import DASHBOARDS, DEFAULT_PORTS, GATEWAY, Platform, prepare_platform, url_of
 from investlab.services.workspace import open_workspace
 
 Serve = Callable[[Settings, socket.socket], None]
@@ -30,6 +30,7 @@ def serve_one(
     name: Annotated[str, typer.Argument(help="gateway or dashboards.")],
     port: Annotated[int | None, typer.Option(help="Port to listen on; an error if it is taken.")] = None,
     socket_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start one server and run it until Ctrl-C."""
     settings = load_settings()
@@ -41,12 +42,12 @@ def serve_one(
         settings = settings.model_copy(update={"token": SecretStr(token)})
         say(f"Access token of this {name}: {token} (set INVESTLAB_TOKEN to choose it; both servers need the same)")
     if socket_fd is not None:
-        die_with_parent(os.getppid(), signal.SIGTERM)
+        die_with_parent(os.getppid() if parent is None else parent, signal.SIGTERM)
         listening = socket.socket(fileno=socket_fd)
     else:
         configured = settings.gateway_port if name == GATEWAY else settings.dashboards_port
         listening = listen(settings.host, port if port is not None else configured, DEFAULT_PORTS.get(name, 0))
-        say(f"{name} on http://{settings.host}:{port_of(listening)}")
+        say(f"{name} on {url_of(settings.host, port_of(listening))}")
     start = cast("Serve", load_extension(SERVERS, name))
     with listening:
         start(settings, listening)

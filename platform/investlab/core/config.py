@@ -57,6 +57,14 @@ class Settings(BaseModel):
     max_body_mib: int = Field(2, ge=1, le=64, description="Longest request body; longer ones are refused with 413.")
     replay_sessions_per_minute: float = Field(30.0, gt=0, le=6000, description="Speed of the replay clock.")
     replay_from: date = Field(date(2022, 1, 1), description="The replay walks through the sessions from here on.")
+    alpaca_key: SecretStr | None = Field(None, description="Key id of Alpaca's market data, for provider alpaca.")
+    alpaca_secret: SecretStr | None = Field(None, description="Secret key that belongs to the Alpaca key id.")
+    alpaca_data_url: str = Field(
+        "https://data.alpaca.markets", description="Where provider alpaca reads bars and corporate actions."
+    )
+    alpaca_trading_url: str = Field(
+        "https://paper-api.alpaca.markets", description="Where provider alpaca reads the list of instruments."
+    )
     pipeline_step: str | None = Field(None, description="Set by the pipeline runner: the step that is running.")
 
     @property
@@ -68,6 +76,11 @@ class Settings(BaseModel):
     def pipelines_path(self) -> Path:
         """Return the folder of the pipeline files as an absolute path."""
         return self.notebooks.expanduser().absolute() / "pipelines"
+
+    @property
+    def stated_origins(self) -> frozenset[str]:
+        """Return the origins in lower case, without a slash at the end."""
+        return frozenset(filter(None, (origin.strip().rstrip("/").lower() for origin in self.origins.split(","))))
 
     @property
     def sqlalchemy_url(self) -> str:

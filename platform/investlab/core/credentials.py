@@ -39,6 +39,10 @@ class Credentials:
         secured = "; Secure" if secure else ""
         return f"{self.cookie_name}={self.cookie_value}; Path=/; HttpOnly; SameSite=Strict{secured}"
 
+    def redacted(self, text: str) -> str:
+        """Return text without the token, where someone put it into an address."""
+        return text.replace(self.token, "…")
+
     def accepts_token(self, given: str) -> bool:
         """Say whether this is the token, in constant time."""
         return hmac.compare_digest(given.encode(), self.token.encode())

@@ -13,7 +13,8 @@ COMMANDS = "investlab.commands"
 LEARNERS = "investlab.learners"
 PREDICTORS = "investlab.predictors"
 SERVERS = "investlab.servers"
-GROUPS = (PROVIDERS, STRATEGIES, RENDERERS, EXECUTORS, COMMANDS, LEARNERS, PREDICTORS, SERVERS)
+SOURCES = "investlab.sources"
+GROUPS = (PROVIDERS, STRATEGIES, RENDERERS, EXECUTORS, COMMANDS, LEARNERS, PREDICTORS, SERVERS, SOURCES)
 
 _KINDS = {
     PROVIDERS: "provider",
@@ -24,6 +25,7 @@ _KINDS = {
     LEARNERS: "learner",
     PREDICTORS: "artifact format",
     SERVERS: "server",
+    SOURCES: "source",
 }
 
 

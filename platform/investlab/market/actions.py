@@ -10,6 +10,12 @@ from investlab.core.errors import InvalidInput, NotFound
 from investlab.schemas.market import ActionKind, CorporateAction
 
 ACTION_COLUMNS = ("ex_date", "symbol", "kind", "value")
+SHARES_CHANGE = frozenset({ActionKind.SPLIT, ActionKind.STOCK_DIVIDEND})
+CASH_COMES = frozenset({ActionKind.DIVIDEND, ActionKind.SPIN_OFF})
+"""What is handed out in a spin-off counts as cash of its worth, as if it were sold at once."""
+
+LISTING_ENDS = frozenset({ActionKind.MERGER, ActionKind.DELISTING})
+"""Kinds that no adjustment of earlier prices takes in: the prices simply end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +42,13 @@ class ActionTable:
 
     @classmethod
     def from_rows(cls, rows: Sequence[tuple[int, int, ActionKind, float]]) -> "ActionTable":
-        """Build the table from (session, column, kind, value); equal keys are combined."""
+        """Build the table from (session, column, kind, value); equal keys are combined, ends of listings left out."""
         merged: dict[tuple[int, int], tuple[float, float]] = {}
         for session, column, kind, value in rows:
+            if kind in LISTING_ENDS:
+                continue
             ratio, dividend = merged.get((session, column), (1.0, 0.0))
-            if kind is ActionKind.SPLIT:
+            if kind in SHARES_CHANGE:
                 merged[session, column] = (ratio * value, dividend)
             else:
                 merged[session, column] = (ratio, dividend + value)
@@ -96,8 +104,11 @@ def actions_from_frame(frame: pd.DataFrame, sessions: np.ndarray, symbols: Seque
     for ex_date, symbol, kind, value in frame[list(ACTION_COLUMNS)].itertuples(index=False):
         if symbol not in symbols:
             raise NotFound.named("symbol", str(symbol), symbols)
-        if kind not in set(ActionKind):
-            raise InvalidInput(f"Unknown kind of action {kind!r}.", remedy="Use split or dividend.")
+        if kind not in SHARES_CHANGE | CASH_COMES:
+            raise InvalidInput(
+                f"A panel takes no action of kind {kind!r}.",
+                remedy=f"Use {', '.join(sorted(SHARES_CHANGE | CASH_COMES))}.",
+            )
         if not (np.isfinite(value) and value > 0):
             raise InvalidInput(
                 f"The {kind} of {symbol} on {ex_date} has value {value}.", remedy="Give a positive number."

@@ -42,9 +42,10 @@ from investlab.schemas.catalog import (
 )
 from investlab.schemas.ledger import RunKind, RunStatus
 from investlab.schemas.live import ReplayStatus
-from investlab.schemas.market import ActionKind, PriceBasis
+from investlab.schemas.market import LEAST_VALUE, ActionKind, PriceBasis
 from investlab.schemas.pipelines import PipelineStatus, StepStatus
 from investlab.schemas.registry import Alias, ArtifactFormat
+from investlab.schemas.users import Role
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -167,8 +168,21 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+def _value_suits_kind() -> str:
+    """Return the condition on a corporate action's value; SQLite, which keeps it as text, compares it as a float."""
+    value = "CAST(value AS DOUBLE PRECISION)"
+    cases = " ".join(f"WHEN '{kind}' THEN {value} >= {least:g}" for kind, least in LEAST_VALUE.items())
+    return f"CASE kind {cases} ELSE {value} > 0 END"
+
+
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 Key = Annotated[int, mapped_column(BigKey, primary_key=True)]
+
+# Ids are looked up by their beginnings, too. On PostgreSQL an index serves that only in an order by bytes, which is the
+# order SQLite has anyway; whatever refers to an id needs the same order to be compared with it.
+IdText = Text().with_variant(Text(collation="C"), "postgresql")
+Uid = Annotated[str, mapped_column(IdText, unique=True)]
+PanelId = Annotated[str, mapped_column(IdText, index=True)]
 
 
 class Base(DeclarativeBase):
@@ -196,11 +210,13 @@ class Base(DeclarativeBase):
         ArtifactFormat: Choice(ArtifactFormat),
         Alias: Choice(Alias),
         ReplayStatus: Choice(ReplayStatus),
+        Role: Choice(Role),
     }
 
 
 def _to(target: str, on_delete: str = "RESTRICT", *, index: bool = True) -> Any:
-    return mapped_column(ForeignKey(target, ondelete=on_delete), index=index)
+    key = ForeignKey(target, ondelete=on_delete)
+    return mapped_column(IdText, key, index=index) if target.endswith(".uid") else mapped_column(key, index=index)
 
 
 class Venue(Base):
@@ -231,6 +247,7 @@ class Instrument(Base):
     currency: Mapped[str]
     venue_id: Mapped[int] = _to("venues.id")
     level_basis: Mapped[LevelBasis | None]
+    sector: Mapped[str | None]
 
 
 class InstrumentIdentifier(Base):
@@ -251,6 +268,16 @@ class InstrumentIdentifier(Base):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     source: Mapped[str]
+
+
+class ChangeMark(Base):
+    """A mark that differs after every change of what it stands for, so that readers know when to read that again."""
+
+    __tablename__ = "change_marks"
+
+    id: Mapped[Key]
+    subject: Mapped[str] = mapped_column(unique=True)
+    mark: Mapped[str]
 
 
 class Dataset(Base):
@@ -279,10 +306,14 @@ class PipelineRun(Base):
     """One execution of a pipeline."""
 
     __tablename__ = "pipeline_runs"
-    __table_args__ = (_one_of("status", PipelineStatus), Index(None, "pipeline", "started_at"))
+    __table_args__ = (
+        _one_of("status", PipelineStatus),
+        Index(None, "pipeline", "started_at"),
+        Index(None, "started_at", "id"),
+    )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[Uid]
     pipeline: Mapped[str]
     spec_hash: Mapped[str]
     spec: Mapped[dict[str, Any]]
@@ -308,7 +339,7 @@ class PipelineStep(Base):
     )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[Uid]
     run_id: Mapped[int] = _to("pipeline_runs.id", "CASCADE", index=False)
     name: Mapped[str]
     position: Mapped[int]
@@ -330,11 +361,15 @@ class IngestRun(Base):
     """One attempt to bring bars into a dataset."""
 
     __tablename__ = "ingest_runs"
-    __table_args__ = (_one_of("status", IngestStatus),)
+    __table_args__ = (
+        _one_of("status", IngestStatus),
+        Index(None, "dataset_id", "started_at"),
+        Index(None, "started_at", "id"),
+    )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
-    dataset_id: Mapped[int] = _to("datasets.id")
+    uid: Mapped[Uid]
+    dataset_id: Mapped[int] = _to("datasets.id", index=False)
     provider: Mapped[str]
     status: Mapped[IngestStatus]
     rows_new: Mapped[int]
@@ -367,12 +402,37 @@ class DatasetVersion(Base):
     ingest_run_id: Mapped[int] = _to("ingest_runs.id")
 
 
+class DatasetPin(Base):
+    """A hold on a dataset version: while one is there, no vacuum takes the version's bars away."""
+
+    __tablename__ = "dataset_pins"
+    __table_args__ = (UniqueConstraint("dataset_version_id", "label"),)
+
+    id: Mapped[Key]
+    dataset_version_id: Mapped[int] = _to("dataset_versions.id", index=False)
+    label: Mapped[str]
+    owner: Mapped[str]
+    created_at: Mapped[datetime]
+
+
 class CorporateAction(Base):
-    """What was known at a time of a split (new shares per old share) or a cash dividend (currency per share)."""
+    """What was known at a time of a corporate action; `ActionKind` says what its value is.
+
+    `uncertainty` is a float: it bounds the error of a value worked out in float64, and no money is reckoned with it.
+    """
 
     __tablename__ = "corporate_actions"
     __table_args__ = (
         _one_of("kind", ActionKind),
+        CheckConstraint(_value_suits_kind(), name="value"),
+        CheckConstraint("uncertainty >= 0", name="uncertainty"),
+        CheckConstraint(
+            "counterpart_ratio IS NULL OR CAST(counterpart_ratio AS DOUBLE PRECISION) > 0", name="counterpart_ratio"
+        ),
+        CheckConstraint(
+            "(counterpart_instrument_id IS NULL AND counterpart_ratio IS NULL) OR kind IN ('spin_off', 'merger')",
+            name="counterpart",
+        ),
         UniqueConstraint(
             "dataset_id", "instrument_id", "kind", "ex_date", "known_at", name="uq_corporate_actions_known"
         ),
@@ -384,12 +444,66 @@ class CorporateAction(Base):
     kind: Mapped[ActionKind]
     ex_date: Mapped[date]
     value: Mapped[Decimal]
+    uncertainty: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))
+    counterpart_instrument_id: Mapped[int | None] = _to("instruments.id")
+    counterpart_ratio: Mapped[Decimal | None]
     currency: Mapped[str]
     known_at: Mapped[datetime]
     assumed: Mapped[bool]
     source: Mapped[str]
     ingested_at: Mapped[datetime]
     ingest_run_id: Mapped[int] = _to("ingest_runs.id")
+
+
+class FundamentalFact(Base):
+    """A figure from a company's reports as it was filed; a restatement is a further row with a later `known_at`."""
+
+    __tablename__ = "fundamental_facts"
+    __table_args__ = (
+        CheckConstraint("metric <> ''", name="metric"),
+        UniqueConstraint("metric", "instrument_id", "period_end", "known_at", name="uq_fundamental_facts_known"),
+    )
+
+    id: Mapped[Key]
+    instrument_id: Mapped[int] = _to("instruments.id")
+    metric: Mapped[str]
+    period_end: Mapped[date]
+    value: Mapped[Decimal]
+    currency: Mapped[str]
+    known_at: Mapped[datetime]
+    source: Mapped[str]
+    ingested_at: Mapped[datetime]
+    ingest_run_id: Mapped[int] = _to("ingest_runs.id")
+
+
+class Universe(Base):
+    """A named choice of a dataset's instruments; `definition` says how its members are chosen."""
+
+    __tablename__ = "universes"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+    dataset_id: Mapped[int] = _to("datasets.id")
+    definition: Mapped[dict[str, Any]]
+    owner: Mapped[str]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class UniverseMember(Base):
+    """An instrument that belongs to a universe from `valid_from` up to, not including, `valid_to`."""
+
+    __tablename__ = "universe_members"
+    __table_args__ = (
+        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="period"),
+        UniqueConstraint("universe_id", "instrument_id", "valid_from"),
+    )
+
+    id: Mapped[Key]
+    universe_id: Mapped[int] = _to("universes.id", "CASCADE", index=False)
+    instrument_id: Mapped[int] = _to("instruments.id")
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
 
 
 class BacktestRun(Base):
@@ -408,11 +522,12 @@ class BacktestRun(Base):
             postgresql_where=text("status = 'completed'"),
         ),
         Index(None, "strategy", "started_at"),
+        Index(None, "started_at", "id"),
         Index(None, "owner", "family"),
     )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[Uid]
     key: Mapped[str]
     kind: Mapped[RunKind]
     owner: Mapped[str] = mapped_column(default="system")
@@ -420,7 +535,7 @@ class BacktestRun(Base):
     family: Mapped[str]
     dataset_version_id: Mapped[int] = _to("dataset_versions.id")
     as_of: Mapped[datetime | None]
-    panel_id: Mapped[str]
+    panel_id: Mapped[PanelId]
     basis: Mapped[PriceBasis]
     spec: Mapped[dict[str, Any]]
     seed: Mapped[int]
@@ -476,10 +591,11 @@ class TrainingRun(Base):
             postgresql_where=text("status = 'completed'"),
         ),
         Index(None, "learner", "started_at"),
+        Index(None, "started_at", "id"),
     )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[Uid]
     key: Mapped[str]
     owner: Mapped[str]
     learner: Mapped[str]
@@ -487,7 +603,7 @@ class TrainingRun(Base):
     spec: Mapped[dict[str, Any]]
     dataset_version_id: Mapped[int] = _to("dataset_versions.id")
     as_of: Mapped[datetime | None]
-    panel_id: Mapped[str] = mapped_column(index=True)
+    panel_id: Mapped[PanelId]
     panel: Mapped[dict[str, Any]]
     code_identity: Mapped[str]
     lock_hash: Mapped[str]
@@ -516,7 +632,7 @@ class ModelVersion(Base):
     )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[Uid]
     model: Mapped[str]
     number: Mapped[int]
     training_run_id: Mapped[int] = _to("training_runs.id")
@@ -563,7 +679,7 @@ class ReplayPass(Base):
     )
 
     id: Mapped[Key]
-    uid: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[Uid]
     number: Mapped[int]
     dataset_id: Mapped[int] = _to("datasets.id", index=False)
     first_session: Mapped[date]
@@ -572,6 +688,38 @@ class ReplayPass(Base):
     status: Mapped[ReplayStatus]
     started_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class User(Base):
+    """Someone, or an app, that may sign in; one who may no longer stays recorded as disabled."""
+
+    __tablename__ = "users"
+    __table_args__ = (_one_of("role", Role),)
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str | None]
+    role: Mapped[Role]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class ApiKey(Base):
+    """A key that a user was given; only its hash is kept, and its first characters to look it up and to show it by."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (CheckConstraint("expires_at IS NULL OR expires_at > created_at", name="period"),)
+
+    id: Mapped[Key]
+    user_id: Mapped[int] = _to("users.id")
+    label: Mapped[str]
+    prefix: Mapped[str] = mapped_column(index=True)
+    key_sha256: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
 
 
 class AuditEvent(Base):

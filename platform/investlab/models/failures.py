@@ -70,11 +70,13 @@ def meaning(error: SQLAlchemyError) -> InvestlabError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let no exception of SQLAlchemy out of the block."""
+    """Let no exception of SQLAlchemy or of SQLite out of the block."""
     try:
         yield
     except SQLAlchemyError as error:
         raise meaning(error) from error
+    except sqlite3.Error as error:
+        raise _error(_sqlite_cause(error), error) from error
 
 
 def _cause(error: SQLAlchemyError) -> str:
@@ -147,7 +149,7 @@ def _postgres_cause(state: str) -> str:
     return "other"
 
 
-def _error(cause: str, error: SQLAlchemyError) -> InvestlabError:
+def _error(cause: str, error: Exception) -> InvestlabError:
     if cause not in _ERRORS:
         logger.error("unexpected database error", exc_info=error)
         return InvestlabError(

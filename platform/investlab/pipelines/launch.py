@@ -1,23 +1,29 @@
 """Launching a pipeline by name in a workspace: one run at a time in a home, recorded, on Ray where it asks for it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from investlab.core.clock import parse_as_of
 from investlab.core.config import ExecutorChoice
+from investlab.core.errors import Busy, StorageUnavailable
 from investlab.core.identity import code_identity, lock_hash
 from investlab.pipelines.plan import PipelineRequest
 from investlab.pipelines.recording import DatabaseRecorder
 from investlab.pipelines.runner import RunnerPorts, run_pipeline
 from investlab.pipelines.spec import Pipeline, find_pipeline, load_catalog
 from investlab.schemas.ledger import RunQuery
-from investlab.schemas.pipelines import PipelineRunInfo
+from investlab.schemas.pipelines import PipelineRunInfo, PipelineStatus
 from investlab.services.executors import start_ray_head
 from investlab.services.workspace import Workspace
+from investlab.store.database import Session
 from investlab.store.locks import folder_lock
 from investlab.store.repositories import datasets, pipelines
+
+ABANDONED = "The runner ended without a word: it was killed, or its machine went down."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,9 @@ def launch_pipeline(workspace: Workspace, launch: Launch, say: Callable[[str], N
         progress=say,
         runs_of_step=lambda step_id: _runs(workspace, step_id),
     )
-    lock = context.settings.home_path / "runs" / f"{launch.name}.lock"
+    lock = _lock_of(workspace, launch.name)
     with folder_lock(lock, context.settings.lock_timeout_seconds):
+        _end_abandoned(workspace, launch.name)
         return run_pipeline(request, ports)
 
 
@@ -72,9 +79,42 @@ def pipeline_catalog(workspace: Workspace) -> dict[str, Pipeline]:
 
 
 def pipeline_runs(workspace: Workspace, name: str | None = None) -> list[PipelineRunInfo]:
-    """Return recorded pipeline runs, newest first."""
+    """Return recorded pipeline runs, newest first; those whose runner was killed are recorded as failed first."""
+    for pipeline in _running(workspace):
+        with suppress(Busy, StorageUnavailable), folder_lock(_lock_of(workspace, pipeline), 0.0):
+            _end_abandoned(workspace, pipeline)
     with workspace.context.database.read() as session:
         return pipelines.list_runs(session, name)
+
+
+def _lock_of(workspace: Workspace, pipeline: str) -> Path:
+    """Return the lock that the runner of a pipeline in this home holds from its first record to its last."""
+    return workspace.context.settings.home_path / "runs" / f"{pipeline}.lock"
+
+
+def _running(workspace: Workspace) -> dict[str, list[str]]:
+    """Return the runs of this home that are recorded as running, by pipeline; other homes may share the database."""
+    folder = workspace.context.settings.home_path / "runs"
+    with workspace.context.database.read() as session:
+        recorded = pipelines.running_runs(session)
+    found: dict[str, list[str]] = {}
+    for run_id, pipeline in recorded.items():
+        if (folder / run_id).is_dir():
+            found.setdefault(pipeline, []).append(run_id)
+    return found
+
+
+def _end_abandoned(workspace: Workspace, pipeline: str) -> None:
+    """Record as failed what still counts as running of a pipeline whose lock is held here: its runner is gone."""
+    context = workspace.context
+    abandoned = _running(workspace).get(pipeline, [])
+
+    def unit(session: Session) -> None:
+        for run_id in abandoned:
+            pipelines.finish_run(session, run_id, PipelineStatus.FAILED, at=context.clock.now(), error=ABANDONED)
+
+    if abandoned:
+        context.database.write(unit)
 
 
 def _state(workspace: Workspace, name: str) -> str | None:

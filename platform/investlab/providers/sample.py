@@ -10,10 +10,11 @@ import pandas as pd
 
 from investlab.core.errors import NotFound, StorageUnavailable
 from investlab.market.derivation import AdjustmentRule
-from investlab.providers.protocol import BarBatch
+from investlab.providers.protocol import Delivery, FetchRequest
 from investlab.schemas.catalog import DatasetDescription, InstrumentDraft, InstrumentKind, LevelBasis
 from investlab.schemas.market import PriceBasis
 
+WHOLE = "all"
 OHLCV = ("open", "high", "low", "close", "volume", "adjusted_close")
 
 NAMES = {
@@ -43,6 +44,33 @@ NAMES = {
     "WMT": "Walmart",
     "XOM": "Exxon Mobil",
 }
+SECTORS = {
+    "AAPL": "technology",
+    "AMD": "technology",
+    "BAC": "financials",
+    "BBY": "consumer",
+    "CVX": "energy",
+    "FB": "communication",
+    "GE": "industrials",
+    "GOOG": "communication",
+    "HD": "consumer",
+    "IBM": "technology",
+    "JNJ": "health care",
+    "JPM": "financials",
+    "KO": "staples",
+    "LLY": "health care",
+    "MRK": "health care",
+    "MSFT": "technology",
+    "PEP": "staples",
+    "PFE": "health care",
+    "PG": "staples",
+    "RRC": "energy",
+    "UNH": "health care",
+    "WMT": "staples",
+    "XOM": "energy",
+}
+"""Our own plain words for what each company does."""
+
 ON_NASDAQ = frozenset({"AAPL", "AMD", "FB", "GOOG", "MSFT", "PEP"})
 
 
@@ -65,26 +93,49 @@ class SampleProvider:
         catalogue = _catalogue()
         return [catalogue[name].description for name in sorted(catalogue)]
 
-    def fetch(self, dataset: str, symbols: Sequence[str] | None = None) -> BarBatch:
-        """Return the bars of a dataset, all symbols unless some are named.
+    def fetch(self, request: FetchRequest) -> Delivery:
+        """Return the delivery of a dataset's bars in one part.
 
         Raises:
             NotFound: The dataset or a symbol is not on offer; near matches are named.
             StorageUnavailable: The package that holds the data is missing or cannot be read.
         """
         catalogue = _catalogue()
-        if dataset not in catalogue:
-            raise NotFound.named("dataset", dataset, catalogue, remedy="`investlab data providers` lists them.")
-        found = catalogue[dataset]
-        bars = found.read()
-        known = bars["symbol"].unique()
-        for symbol in symbols or ():
-            if symbol not in known:
-                raise NotFound.named("symbol", symbol, known, remedy=f"Dataset {dataset} has no other symbols.")
-        if symbols:
-            bars = bars[bars["symbol"].isin(list(symbols))]
-        bars = bars.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
-        return BarBatch(found.description, _instruments(bars), bars, found.adjustment_rule)
+        if request.dataset not in catalogue:
+            raise NotFound.named("dataset", request.dataset, catalogue, remedy="`investlab data providers` lists them.")
+        found = catalogue[request.dataset]
+        whole = found.read()
+        bars = _narrowed(whole, request)
+        drafts = _instruments(whole)
+        asked = set(bars["symbol"])
+
+        def read(part: str) -> pd.DataFrame:
+            if part != WHOLE:
+                raise NotFound.named("part", part, [WHOLE])
+            return bars
+
+        return Delivery(
+            description=found.description,
+            instruments=tuple(draft for draft in drafts if draft.symbol in asked),
+            parts=(WHOLE,),
+            read=read,
+            adjustment_rule=found.adjustment_rule,
+        )
+
+
+def _narrowed(bars: pd.DataFrame, request: FetchRequest) -> pd.DataFrame:
+    """Return the bars asked for, ordered by symbol and session."""
+    known = bars["symbol"].unique()
+    for symbol in request.symbols or ():
+        if symbol not in known:
+            raise NotFound.named("symbol", symbol, known, remedy=f"Dataset {request.dataset} has no other symbols.")
+    if request.symbols is not None:
+        bars = bars[bars["symbol"].isin(list(request.symbols))]
+    if request.start is not None:
+        bars = bars[bars["session"] >= pd.Timestamp(request.start)]
+    if request.end is not None:
+        bars = bars[bars["session"] <= pd.Timestamp(request.end)]
+    return bars.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
 
 
 def _instruments(bars: pd.DataFrame) -> tuple[InstrumentDraft, ...]:
@@ -102,6 +153,7 @@ def _instrument(symbol: str, first: pd.Timestamp) -> InstrumentDraft:
         valid_from=first.date(),
         level_basis=LevelBasis.PRICE if is_index else None,
         source="sample",
+        sector=SECTORS.get(symbol, ""),
     )
 
 

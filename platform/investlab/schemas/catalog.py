@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from investlab.schemas.market import Frozen, PriceBasis
+from investlab.schemas.market import ActionKind, Frozen, PriceBasis, check_action_value
 
 
 class InstrumentKind(StrEnum):
@@ -30,6 +30,8 @@ class IdentifierScheme(StrEnum):
     SYMBOL = "symbol"
     FIGI = "figi"
     ISIN = "isin"
+    CUSIP = "cusip"
+    CIK = "cik"
     PROVIDER_SYMBOL = "provider_symbol"
 
 
@@ -42,8 +44,41 @@ class Venue(Frozen):
     calendar: str
 
 
+class IdentifierDraft(Frozen):
+    """An identifier as a provider tells it; it holds from `valid_from` up to, not including, `valid_to`."""
+
+    scheme: IdentifierScheme
+    value: str = Field(min_length=1)
+    valid_from: date
+    valid_to: date | None = None
+
+
+class ActionDraft(Frozen):
+    """A corporate action as a provider tells it, by the symbol the instrument has in the delivery.
+
+    Without `known_at` it is assumed to be known at the open of its ex-date.
+    """
+
+    symbol: str
+    kind: ActionKind
+    ex_date: date
+    value: float
+    known_at: datetime | None = None
+    counterpart_symbol: str | None = None
+    counterpart_ratio: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _value_suits_the_kind(self) -> "ActionDraft":
+        check_action_value(self.kind, self.value)
+        return self
+
+
 class InstrumentDraft(Frozen):
-    """An instrument to be ensured: `symbol` is its name on the venue (a MIC) from `valid_from` on."""
+    """An instrument to be ensured: `symbol` is its name on the venue (a MIC) from `valid_from` on.
+
+    `identifiers` are its other names, former symbols among them: an instrument that is known by one of them under the
+    same scheme, venue and day is the same. `symbol_until` ends the symbol, of an instrument that is no longer listed.
+    """
 
     symbol: str = Field(min_length=1)
     venue: str
@@ -53,6 +88,9 @@ class InstrumentDraft(Frozen):
     valid_from: date
     source: str
     level_basis: LevelBasis | None = None
+    sector: str = ""
+    symbol_until: date | None = None
+    identifiers: tuple[IdentifierDraft, ...] = ()
 
 
 class Identifier(Frozen):
@@ -123,6 +161,16 @@ class DatasetVersionInfo(VersionDraft):
     def label(self) -> str:
         """Return the name people see, such as `us-close@1`."""
         return f"{self.dataset}@{self.number}"
+
+
+class VersionHold(Frozen):
+    """A pin: what holds a dataset version under a label, so that no vacuum takes its bars away."""
+
+    dataset: str
+    number: int
+    label: str = Field(min_length=1)
+    owner: str
+    created_at: datetime
 
 
 class IngestStatus(StrEnum):

@@ -8,7 +8,10 @@ from investlab.schemas.quality import QualityReport
 
 
 class IngestReceipt(Frozen):
-    """The outcome of an ingest: counts, the dataset version it ended with, and what the quality checks found."""
+    """The outcome of an ingest: counts, the dataset version it ended with, and what the quality checks found.
+
+    `quarantined` bars are not stored with the others; they wait in quarantine with their reasons.
+    """
 
     dataset: str
     provider: str
@@ -20,6 +23,7 @@ class IngestReceipt(Frozen):
     instruments: int
     rows: int
     quality: QualityReport
+    quarantined: int = 0
     ingest_run_id: str
     is_restored: bool = False
 
@@ -39,7 +43,8 @@ class IngestReceipt(Frozen):
             "new": self.counts.new,
             "changed": self.counts.changed,
             "same": self.counts.same,
-            "warnings": len(self.quality.findings),
+            "warnings": len(self.quality.warnings),
+            "quarantined": self.quarantined,
             "ingest run": self.ingest_run_id,
         }
 

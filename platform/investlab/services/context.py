@@ -11,6 +11,8 @@ from investlab.store.database import Database
 from investlab.store.market import MarketStore
 from investlab.store.panels import PanelStore
 from investlab.store.predictions import PredictionStore
+from investlab.store.quarantine import QuarantineStore
+from investlab.store.staging import StagingStore
 
 SYSTEM_OWNER = "system"
 
@@ -26,6 +28,8 @@ class Context:
     panels: PanelStore
     artifacts: ArtifactStore
     predictions: PredictionStore
+    quarantine: QuarantineStore
+    staging: StagingStore
     owner: str = SYSTEM_OWNER
     as_of: datetime | None = None
 

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from investlab.core.config import Settings, unknown_variables
 from investlab.core.errors import InvestlabError
-from investlab.migrations.runner import current, head
+from investlab.migrations.runner import current, head, pending
 from investlab.schemas.market import Frozen
 
 FREE_GIB = 2
@@ -132,6 +132,7 @@ def _database(settings: Settings) -> DoctorFinding:
         return DoctorFinding(check="database", state="ok", seen="none yet; it is created when first needed")
     try:
         revision = current(settings.sqlalchemy_url)
+        pending(settings.sqlalchemy_url)  # refuses a database that is newer than this version
     except InvestlabError as error:
         return DoctorFinding(check="database", state="problem", seen=error.detail, remedy=error.remedy)
     if revision != head():

@@ -14,7 +14,7 @@ from investlab.schemas.catalog import DatasetInfo, DatasetVersionInfo
 from investlab.schemas.market import Adjust, InstrumentRef
 from investlab.services.context import Context
 from investlab.store.market import VersionPin
-from investlab.store.panels import Cube
+from investlab.store.cubes import Cube
 from investlab.store.repositories import actions, catalog, datasets
 
 DEFAULT_FIELDS = ("open", "high", "low", "close", "volume")
@@ -44,9 +44,13 @@ def version_pin(version: DatasetVersionInfo) -> VersionPin:
 def dataset_instruments(context: Context, name: str, number: int | None = None) -> list[InstrumentRef]:
     """Return the instruments that have bars in a dataset as of the workspace's time, ordered by symbol."""
     _, version = dataset_version(context, name, number)
-    cube = context.panels.cube(version, context.as_of)
+    cube = context.panels.cube(version, context.as_of, ())
+    ids = cube.instrument_ids.tolist()
     with context.database.read() as session:
-        found = catalog.instruments(session, [int(key) for key in cube.instrument_ids])
+        if context.as_of is None:
+            found = catalog.instruments(session, ids)
+        else:
+            found = catalog.instruments_on(session, ids, on=context.as_of.date())
     return sorted(found, key=lambda ref: ref.symbol)
 
 
@@ -63,10 +67,13 @@ def build_panel(context: Context, request: PanelRequest) -> PricePanel:
     info, version = dataset_version(context, request.dataset, request.dataset_version)
     fields = _check_fields(request.fields or tuple(f for f in DEFAULT_FIELDS if f in info.fields), info)
     as_of = request.as_of or context.as_of
-    cube = context.panels.cube(version, as_of)
+    cube = context.panels.cube(version, as_of, fields)
+    among = set(cube.instrument_ids.tolist())
     with context.database.read() as session:
-        among = {int(key) for key in cube.instrument_ids}
-        listing = catalog.resolve_symbols(session, request.symbols, among=among)
+        if as_of is None:
+            listing = catalog.resolve_symbols(session, request.symbols, among=among)
+        else:
+            listing = catalog.resolve_symbols_as_of(session, request.symbols, day=as_of.date(), among=among)
         told = actions.actions_as_of(
             session,
             request.dataset,
@@ -92,7 +99,7 @@ def build_panel(context: Context, request: PanelRequest) -> PricePanel:
     panel = PricePanel(
         sessions=sessions,
         listing=tuple(listing),
-        fields={name: read_only(cube.fields[name][rows][:, columns]) for name in fields},
+        fields={name: read_only(_cut(cube.fields[name], rows, columns)) for name in fields},
         basis=info.price_basis,
         actions=place_actions(told, sessions, [ref.instrument_id for ref in listing]),
         source=source,
@@ -173,6 +180,13 @@ def _rows(cube: Cube, listing: Sequence[InstrumentRef], request: PanelRequest) -
             remedy=f"Its bars run from {span}.",
         )
     return slice(first + int(present[0]), first + int(present[-1]) + 1)
+
+
+def _cut(values: np.ndarray, rows: slice, columns: np.ndarray) -> np.ndarray:
+    """Return rows and columns of a field; all columns in their order are a view that copies nothing."""
+    if len(columns) == values.shape[1] and (columns == np.arange(len(columns))).all():
+        return values[rows]
+    return values[rows][:, columns]
 
 
 def _day(value: date | None) -> np.datetime64 | None:

@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from investlab.core.config import PREFIX, Settings
@@ -49,9 +50,10 @@ class Platform:
     def __init__(self, settings: Settings, token: str, children: tuple[_Child, ...]) -> None:
         self.token = token
         self.credentials = Credentials.of(token, settings.home_path)
-        self.urls = {child.name: f"http://{settings.host}:{port_of(child.listening)}" for child in children}
+        self.urls = {child.name: url_of(settings.host, port_of(child.listening)) for child in children}
         self._children = children
         self._environment = _environment(settings, token, self.urls)
+        self._previous: Any = None
 
     @property
     def gateway_url(self) -> str:
@@ -69,12 +71,23 @@ class Platform:
         return f"{self.dashboards_url}/market?token={self.token}"
 
     def __enter__(self) -> Self:
-        for child in self._children:
-            self._start(child)
+        self._take_signal(_interrupt)
+        try:
+            for child in self._children:
+                self._start(child)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.stop()
+        self._take_signal(signal.SIG_IGN)  # told to end twice: the children are being ended already
+        try:
+            self.stop()
+        finally:
+            if self._previous is not None:
+                signal.signal(signal.SIGTERM, self._previous)
+                self._previous = None
 
     def wait_until_ready(self) -> None:
         """Wait until both answer.
@@ -100,13 +113,9 @@ class Platform:
             ExecutionFailed: A server ended again and again.
             KeyboardInterrupt: Ctrl-C, or SIGTERM.
         """
-        previous = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            while True:
-                self.mend(say)
-                time.sleep(POLL_SECONDS)
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+        while True:
+            self.mend(say)
+            time.sleep(POLL_SECONDS)
 
     def mend(self, say: Say) -> None:
         """Start again, at its old port, what has ended.
@@ -145,12 +154,19 @@ class Platform:
             child.process = None
             child.listening.close()
 
+    def _take_signal(self, action: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+        """Let SIGTERM do this until the context is left; only the main thread can say so."""
+        if threading.current_thread() is threading.main_thread():
+            earlier = signal.signal(signal.SIGTERM, action)
+            self._previous = earlier if self._previous is None else self._previous
+
     def _start(self, child: _Child) -> None:
         child.log.parent.mkdir(parents=True, exist_ok=True)
         if child.log.exists() and child.log.stat().st_size > LARGEST_LOG:
             child.log.replace(child.log.with_suffix(".old.log"))
         descriptor = child.listening.fileno()
         command = [sys.executable, "-m", "investlab", "serve", child.name, "--socket-fd", str(descriptor)]
+        command += ["--parent", str(os.getpid())]
         with child.log.open("ab") as log:
             child.process = subprocess.Popen(  # noqa: S603  (our own command)
                 command,
@@ -210,10 +226,16 @@ def _environment(settings: Settings, token: str, urls: Mapping[str, str]) -> dic
     return {**os.environ, **{f"{PREFIX}{name}": str(value) for name, value in told.items()}}
 
 
+def url_of(host: str, port: int) -> str:
+    """Return the address of a server; an IPv6 address stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _origins(urls: Mapping[str, str]) -> list[str]:
     """Return the origins of both servers, by every name of this machine that a browser may use."""
-    ports = [urlsplit(url).port for url in urls.values()]
-    return [f"http://{name}:{port}" for port in ports for name in ("127.0.0.1", "localhost")]
+    found = [(urlsplit(url).hostname or "", urlsplit(url).port or 0) for url in urls.values()]
+    names = {"127.0.0.1": None, "localhost": None} | {host: None for host, _ in found}
+    return [url_of(name, port) for _, port in found for name in names]
 
 
 def _answers(url: str) -> bool:

@@ -4,7 +4,6 @@ import re
 
 from investlab.core.errors import NotFound
 from investlab.schemas.audit import RecordKind
-from investlab.schemas.ledger import RunQuery
 from investlab.schemas.trace import Trace, TraceLink
 from investlab.services.context import Context
 from investlab.services.lineage_links import (
@@ -94,11 +93,11 @@ def _run_links(session: Session, run_id: str) -> list[TraceLink]:
 
 def _panel_links(session: Session, panel_id: str) -> list[TraceLink]:
     """Return the links from the panel of the latest backtest on it, else of the latest training run."""
-    for run in backtests.list_runs(session, RunQuery(limit=10_000)):
-        if run.panel_id.startswith(panel_id):
-            links = _run_links(session, run.run_id)
-            kinds = [link.kind for link in links]
-            return links[kinds.index("panel") :]
+    run_id = backtests.find_by_panel(session, panel_id)
+    if run_id is not None:
+        links = _run_links(session, run_id)
+        kinds = [link.kind for link in links]
+        return links[kinds.index("panel") :]
     trained = training_panel_links(session, panel_id)
     if trained:
         return trained

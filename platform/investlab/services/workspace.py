@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from html import escape
 from pathlib import Path
@@ -22,43 +22,38 @@ from investlab.core.identity import code_identity
 from investlab.core.logging import configure_logging
 from investlab.features.definitions import FEATURES
 from investlab.features.matrix import FeatureMatrix, build_features
+from investlab.market.ingest_quality import IngestQuality
 from investlab.market.panel import PricePanel
-from investlab.migrations.runner import upgrade
 from investlab.ml.trained import TrainedModel
 from investlab.schemas.backtest import Execution, PanelRequest, RunSummary
 from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import InstrumentRef
 from investlab.schemas.receipts import IngestReceipt
 from investlab.schemas.registry import ModelVersionInfo, PromotionDecision, PromotionReceipt, TrainingSpec
+from investlab.schemas.screens import Rhythm, Screen
 from investlab.schemas.serving import PredictResponse
 from investlab.schemas.trace import Trace
-from investlab.services import frames, prices, registry, runs
+from investlab.services import frames, prices, registry, runs, universes
 from investlab.services import ingest as ingesting
 from investlab.services.context import Context
+from investlab.services.home_upgrade import upgrade_home
 from investlab.services.predicting import predict_symbols
 from investlab.services.progress import progress_bar
+from investlab.services.quality import quality_report, quarantined_bars
 from investlab.services.reproduction import Reproduction, reproduce_run
 from investlab.services.tracing import trace_record
 from investlab.services.training import TRAINING_PREFIX, load_training, run_training
+from investlab.services.universes import Universe
 from investlab.store.artifacts import ArtifactStore
 from investlab.store.database import Database
 from investlab.store.market import MarketStore
 from investlab.store.panels import PanelStore
 from investlab.store.predictions import PredictionStore
+from investlab.store.quarantine import QuarantineStore
 from investlab.store.repositories import backtests, catalog, datasets
+from investlab.store.staging import StagingStore
 
 ProgressFactory = Callable[[str], AbstractContextManager[Progress]]
-
-
-@dataclass(frozen=True, slots=True)
-class Universe:
-    """The symbols to look at, all of one dataset."""
-
-    dataset: str
-    symbols: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.symbols)
 
 
 class Workspace:
@@ -90,18 +85,35 @@ class Workspace:
         return (self.context.as_of or self.context.clock.now()).date()
 
     def ingest(
-        self, provider: str, dataset: str, symbols: Sequence[str] | None = None, *, rebuild: bool = False
+        self,
+        provider: str,
+        dataset: str,
+        symbols: Sequence[str] | None = None,
+        *,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        update: bool = False,
+        rebuild: bool = False,
     ) -> IngestReceipt:
         """Bring a provider's bars into a dataset and return the receipt; doing it again changes nothing.
 
-        `rebuild` sets the stored bars aside and writes them anew, to recover from damage.
+        `update` asks only for bars from two weeks before the last stored session on. `rebuild` sets the stored bars
+        aside and writes them anew, to recover from damage. One that broke off goes on with the parts not fetched yet.
 
         Raises:
             NotFound: Provider, dataset or symbol is unknown.
             QualityRejected: The bars failed their checks; nothing was stored.
             Busy: Another process is writing the dataset.
         """
-        request = ingesting.IngestRequest(provider, dataset, tuple(symbols) if symbols else None, rebuild)
+        request = ingesting.IngestRequest(
+            provider=provider,
+            dataset=dataset,
+            symbols=tuple(symbols) if symbols else None,
+            start=parse_session(start, "start"),
+            end=parse_session(end, "end"),
+            update=update,
+            rebuild=rebuild,
+        )
         return self._ingest(request, lambda text: None)
 
     def ingest_with(self, request: ingesting.IngestRequest, say: Callable[[str], None]) -> IngestReceipt:
@@ -131,15 +143,64 @@ class Workspace:
         columns = list(InstrumentRef.model_fields)
         return pd.DataFrame([ref.model_dump() for ref in found], columns=columns).set_index("symbol")
 
-    def universe(self, dataset: str, symbols: Sequence[str] | None = None) -> Universe:
-        """Return symbols of a dataset, all that have bars as of this workspace's time unless some are named.
+    def universe(
+        self,
+        name: str,
+        symbols: Sequence[str] | None = None,
+        *,
+        screen: Screen | None = None,
+        dataset: str | None = None,
+        every: Rhythm | str = Rhythm.ONCE,
+        start: str | date | None = None,
+    ) -> Universe:
+        """Return the symbols of a universe on this workspace's day, under the names they had then.
+
+        The name of a dataset stands for all its instruments that have bars, or for the `symbols` given. Any other name
+        is that of a recorded universe; with `symbols` or a `screen`, and the `dataset`, it is defined first: named
+        members hold from `start` on, a screen is applied on `start` and anew `every` month, quarter or year, each time
+        with what was known on that day. Members delisted since stay members of the days before.
 
         Raises:
-            NotFound: The dataset is unknown or has no bars yet.
+            NotFound: Universe, dataset or symbol is unknown; near matches are named.
+            InvalidInput: Both symbols and screen are given, or the dataset is missing.
         """
-        if symbols is not None:
-            return Universe(dataset, tuple(symbols))
-        return Universe(dataset, tuple(ref.symbol for ref in prices.dataset_instruments(self.context, dataset)))
+        if dataset is None and screen is None and universes.is_dataset(self.context, name):
+            return Universe(name, tuple(symbols)) if symbols else universes.whole_dataset(self.context, name)
+        if symbols is None and screen is None:
+            return universes.recorded_universe(self.context, name)
+        if dataset is None:
+            raise InvalidInput(
+                f"The universe {name!r} cannot be defined without its dataset.", remedy="Give dataset=… too."
+            )
+        request = universes.UniverseRequest(
+            name=name,
+            dataset=dataset,
+            symbols=None if symbols is None else tuple(symbols),
+            screen=screen,
+            every=universes.parse_rhythm(every),
+            start=parse_session(start, "start"),
+        )
+        return universes.define_universe(self.context, request)
+
+    def universes(self) -> pd.DataFrame:
+        """Return the recorded universes ordered by name, with their dataset and how many members they have now."""
+        return universes.universes_frame(self.context)
+
+    def quality(self, dataset: str, ingest_run: str | None = None) -> IngestQuality:
+        """Return what the checks found in an ingest of a dataset, the latest unless a run is named.
+
+        Raises:
+            NotFound: Dataset or run is unknown, or nothing was checked yet.
+        """
+        return quality_report(self.context, dataset, ingest_run)
+
+    def quarantine(self, dataset: str, ingest_run: str | None = None) -> pd.DataFrame:
+        """Return a dataset's bars in quarantine: symbol, session, reason, ingest_run_id, then the fields.
+
+        Raises:
+            NotFound: Dataset or run is unknown.
+        """
+        return quarantined_bars(self.context, dataset, ingest_run)
 
     def actions(self, dataset: str) -> pd.DataFrame:
         """Return a dataset's corporate actions as known at this workspace's time, ordered by ex-date and symbol.
@@ -401,7 +462,7 @@ def open_workspace(
     code_identity()
     used = clock or SystemClock()
     database = Database(chosen.sqlalchemy_url, used)
-    upgrade(chosen.sqlalchemy_url)
+    upgrade_home(chosen, used)
     market = MarketStore(root / "market", lock_timeout_seconds=chosen.lock_timeout_seconds)
     context = Context(
         settings=chosen,
@@ -411,6 +472,8 @@ def open_workspace(
         panels=PanelStore(root / "cache" / "panels", market, budget_mib=chosen.panel_cache_mib),
         artifacts=ArtifactStore(root / "artifacts"),
         predictions=PredictionStore(root / "predictions", lock_timeout_seconds=chosen.lock_timeout_seconds),
+        quarantine=QuarantineStore(root / "quarantine"),
+        staging=StagingStore(root / "cache" / "staging"),
     )
     return Workspace(context, progress or progress_bar)
 

@@ -15,6 +15,8 @@ from investlab.core.hashing import hash_arrays
 from investlab.schemas.market import BAR_FIELDS
 
 KEYS = ["instrument_id", "session"]
+READ_DAMAGE = (DeltaError, OSError, pa.ArrowException, KeyError)
+"""What reading damaged tables raises."""
 
 
 @dataclass(frozen=True, slots=True)

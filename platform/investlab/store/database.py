@@ -15,6 +15,8 @@ from investlab.core.clock import Clock, SystemClock
 from investlab.core.errors import Conflict, InvestlabError
 from investlab.models.engines import Purpose, database_url, open_engine, sqlite_file
 from investlab.models.failures import is_contention, meaning, translated
+from investlab.store.symbol_directory import DIRECTORY, SymbolDirectory
+from investlab.store.symbol_index import SymbolIndex
 
 MOST_RETRIES = 5
 FIRST_PAUSE_SECONDS = 0.01
@@ -43,6 +45,7 @@ class Database:
         self._reader = open_engine(self.url, Purpose.READ)
         self._writer = open_engine(self.url, Purpose.WRITE)
         self._unit = threading.local()
+        self._symbols = SymbolDirectory(self._reader)
 
     def __repr__(self) -> str:
         return f"Database({self.place})"
@@ -65,8 +68,21 @@ class Database:
         Raises:
             StorageUnavailable: The database cannot be reached or was never set up.
         """
-        with translated(), Session(self._reader, expire_on_commit=False) as session:
+        known = {DIRECTORY: self._symbols}
+        with translated(), Session(self._reader, expire_on_commit=False, info=known) as session:
             yield session
+
+    def symbols(self) -> SymbolIndex:
+        """Return who bears which symbol when, as it stands at this moment; quick unless an instrument has changed.
+
+        Raises:
+            StorageUnavailable: The database cannot be reached or was never set up.
+        """
+        held = self._symbols.unchanged()
+        if held is not None:
+            return held
+        with self.read() as session:
+            return self._symbols.within(session)
 
     def write[T](self, unit: Callable[[Session], T]) -> T:
         """Run a write unit, commit it durably and return its result.

@@ -3,40 +3,27 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from investlab.core.errors import StorageUnavailable
 from investlab.core.hashing import hash_json
 from investlab.schemas.catalog import DatasetVersionInfo
 from investlab.schemas.market import BAR_FIELDS
 from investlab.store.bar_tables import BarQuery
+from investlab.store.cubes import Cells, Cube, read_cells
 from investlab.store.locks import folder_lock
 from investlab.store.market import MarketStore, VersionPin
 
 META = "cube.json"
-LAYOUT = 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cube:
-    """All bars of a dataset version as of a time: fields as read-only arrays (sessions × instruments), NaN = no bar.
-
-    `sessions` is increasing datetime64[D]; columns follow `instrument_ids`, which increase.
-    """
-
-    sessions: np.ndarray
-    instrument_ids: np.ndarray
-    fields: dict[str, np.ndarray]
+LAYOUT = 2
 
 
 class PanelStore:
-    """Builds cubes from the market store and keeps them under one folder within a size budget.
+    """Builds cubes from the market store, field by field as they are asked for, and keeps them within a size budget.
 
     The folder may be deleted at any time; a damaged cube is built anew.
     """
@@ -47,33 +34,34 @@ class PanelStore:
         self.budget_bytes = budget_mib * 2**20
         self.lock_timeout_seconds = lock_timeout_seconds
 
-    def cube(self, version: DatasetVersionInfo, as_of: datetime | None) -> Cube:
-        """Return the cube of a dataset version as of a time, building it if it is not cached.
+    def cube(self, version: DatasetVersionInfo, as_of: datetime | None, fields: Collection[str] | None = None) -> Cube:
+        """Return the cube of a dataset version as of a time with some fields, or all, building what is not cached.
 
         Raises:
+            NotFound: The dataset has no bars, or a vacuum removed the version.
             Corrupt: The bars are damaged.
         """
-        key = hash_json([LAYOUT, version.dataset, version.content_hash, as_of])[:24]
-        folder = self.root / version.dataset / key
-        cached = _load(folder)
+        folder = self.root / version.dataset / hash_json([LAYOUT, version.dataset, version.content_hash, as_of])[:24]
+        cached = _load(folder, fields)
         if cached is not None:
             return cached
-        built = _pivot(
-            self.market.read(
-                version.dataset,
-                VersionPin(version.base_version, version.corrections_version, version.content_hash),
-                BarQuery(as_of=as_of),
-            )
+        source = self.market.source(
+            version.dataset, VersionPin(version.base_version, version.corrections_version, version.content_hash)
         )
+        stored = source.columns()
+        wanted = [name for name in BAR_FIELDS if name in stored and (fields is None or name in fields)]
+        query = BarQuery(as_of=as_of)
         try:
             with folder_lock(folder.with_suffix(".lock"), self.lock_timeout_seconds):
-                cached = _load(folder)
+                cached = _load(folder, wanted)
                 if cached is None:
-                    _save(built, folder)
+                    missing = [name for name in wanted if name not in _whole_fields(folder)]
+                    _keep(read_cells(source, query, missing), missing, folder, stored)
+                    cached = _load(folder, wanted)
             self._keep_budget(folder)
         except (OSError, StorageUnavailable):
-            return built
-        return cached or _load(folder) or built
+            cached = None
+        return cached or _in_memory(read_cells(source, query, wanted), wanted)
 
     def clear(self) -> None:
         """Delete every cached cube."""
@@ -97,46 +85,65 @@ def _size(paths: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def _pivot(bars: pd.DataFrame) -> Cube:
-    sessions = np.unique(bars["session"].to_numpy("datetime64[D]"))
-    instruments = np.unique(bars["instrument_id"].to_numpy(np.int64))
-    rows = np.searchsorted(sessions, bars["session"].to_numpy("datetime64[D]"))
-    columns = np.searchsorted(instruments, bars["instrument_id"].to_numpy(np.int64))
-    fields = {}
-    for name in (field for field in BAR_FIELDS if field in bars.columns):
-        values = np.full((len(sessions), len(instruments)), np.nan)
-        values[rows, columns] = bars[name].to_numpy(np.float64)
-        values.flags.writeable = False
-        fields[name] = values
-    return Cube(sessions, instruments, fields)
+def _in_memory(cells: Cells, fields: Collection[str]) -> Cube:
+    return Cube(cells.sessions, cells.instrument_ids, {name: cells.array(name) for name in fields})
 
 
-def _save(cube: Cube, folder: Path) -> None:
-    building = folder.with_name(f"{folder.name}.{os.getpid()}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    try:
-        arrays = {"sessions": cube.sessions.astype(np.int64), "instrument_ids": cube.instrument_ids, **cube.fields}
-        for name, values in arrays.items():
-            np.save(building / f"{name}.npy", values)
-        meta = {"fields": list(cube.fields), "sizes": {n: (building / f"{n}.npy").stat().st_size for n in arrays}}
-        (building / META).write_text(json.dumps(meta), encoding="utf-8")
+def _keep(cells: Cells, fields: Collection[str], folder: Path, stored: Collection[str]) -> None:
+    """Write fields beside those kept already, each whole or not at all; what says that they are there comes last."""
+    kept = _whole_fields(folder)
+    if not kept:
         shutil.rmtree(folder, ignore_errors=True)
-        building.rename(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-
-
-def _load(folder: Path) -> Cube | None:
-    """Return the cached cube, or None when it is absent or not whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    building = folder / f"building.{os.getpid()}"
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        if any((folder / f"{name}.npy").stat().st_size != size for name, size in meta["sizes"].items()):
+        for name, axis in (("sessions", cells.sessions.astype(np.int64)), ("instrument_ids", cells.instrument_ids)):
+            np.save(_npy(building, name), axis)
+            _npy(building, name).replace(_npy(folder, name))
+        for name in fields:
+            array = np.lib.format.open_memmap(_npy(building, name), mode="w+", dtype=np.float64, shape=cells.shape)
+            cells.fill(name, array)
+            array.flush()
+            del array
+            _npy(building, name).replace(_npy(folder, name))
+        names = ("sessions", "instrument_ids", *kept, *fields)
+        meta = {
+            "fields": [name for name in BAR_FIELDS if name in stored],
+            "sizes": {name: _npy(folder, name).stat().st_size for name in names},
+        }
+        building.write_text(json.dumps(meta), encoding="utf-8")
+        building.replace(folder / META)
+    finally:
+        for left in folder.glob(f"{building.name}*"):
+            left.unlink(missing_ok=True)
+
+
+def _npy(start: Path, name: str) -> Path:
+    return start.with_name(f"{start.name}.{name}.npy") if start.name.startswith("building.") else start / f"{name}.npy"
+
+
+def _whole_fields(folder: Path) -> tuple[str, ...]:
+    """Return the fields that are kept whole, none where the axes are not."""
+    try:
+        sizes = json.loads((folder / META).read_text(encoding="utf-8"))["sizes"]
+        whole = [name for name, size in sizes.items() if (folder / f"{name}.npy").stat().st_size == size]
+    except (OSError, ValueError, KeyError):
+        return ()
+    if len(whole) != len(sizes):
+        return ()
+    return tuple(name for name in whole if name in BAR_FIELDS)
+
+
+def _load(folder: Path, fields: Collection[str] | None) -> Cube | None:
+    """Return the cached cube with some fields, or all, or None when one is absent or not whole."""
+    whole = _whole_fields(folder)
+    try:
+        wanted = json.loads((folder / META).read_text(encoding="utf-8"))["fields"] if fields is None else fields
+        if not set(wanted) <= set(whole):
             return None
         os.utime(folder / META)
-        fields = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in meta["fields"]}
+        mapped = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in wanted}
         sessions = np.load(folder / "sessions.npy").astype("datetime64[D]")
-        return Cube(sessions, np.load(folder / "instrument_ids.npy"), fields)
+        return Cube(sessions, np.load(folder / "instrument_ids.npy"), mapped)
     except (OSError, ValueError, KeyError):
         return None

@@ -1,5 +1,6 @@
 """The Delta table of compacted predictions: durable commits, a bounded number of files, reads at a version."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from investlab.store.prediction_rows import SCHEMA
 from investlab.store.prediction_spools import flush_folder
 
 MOST_FILES = 24
+_BATCH = 2**15
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
@@ -28,6 +30,34 @@ def stored_ids(table: Path, version: int, among: set[str]) -> set[str]:
     chosen = pads.field("prediction_id").isin(pa.array(sorted(among), pa.string()))
     found = read_rows(table, version, chosen, ["prediction_id"])
     return set(pc.unique(found["prediction_id"]).to_pylist())
+
+
+def newest_ids(table: Path, version: int, where: pads.Expression | None, count: int) -> dict[str, datetime]:
+    """Return the latest `count` predictions that an expression chooses, with their times.
+
+    Only ids and times are read, batch by batch, so that what is kept in memory does not grow with the history.
+    """
+    newest: dict[str, datetime] = {}
+    if version < 0:
+        return newest
+    rows = DeltaTable(table, version=version).to_pyarrow_dataset()
+    for batch in rows.to_batches(
+        ["at", "prediction_id"], filter=where, batch_size=_BATCH, batch_readahead=1, fragment_readahead=1
+    ):
+        known = pa.array(newest.values(), batch.schema.field("at").type)
+        times = pc.unique(pa.chunked_array([batch["at"], known]))
+        least = times.take(pc.select_k_unstable(times, min(count, len(times)), [("", "descending")]))
+        recent = batch.filter(pc.greater_equal(batch["at"], pc.min(least)))  # a time has one prediction or more
+        newest |= zip(recent["prediction_id"].to_pylist(), recent["at"].to_pylist(), strict=True)
+        newest = latest(newest, count)
+    return newest
+
+
+def latest(found: dict[str, datetime], count: int) -> dict[str, datetime]:
+    """Return the latest `count` of predictions with their times; of equal times the greater ids."""
+    if len(found) <= count:
+        return found
+    return dict(sorted(found.items(), key=lambda item: (item[1], item[0]))[-count:])
 
 
 def append_rows(table: Path, rows: pa.Table) -> int:

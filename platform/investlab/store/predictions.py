@@ -1,8 +1,9 @@
 """The prediction store: what models said, recorded before it is answered, compacted later, read as one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -92,8 +93,12 @@ class PredictionStore:
         pass_id: str | None = None,
         model: str | None = None,
         source: PredictionSource | None = None,
+        session: date | None = None,
+        newest: int | None = None,
     ) -> pd.DataFrame:
         """Return recorded scores, one row each, ordered by time, prediction and row, compacted or not.
+
+        With `newest` only those of the latest predictions, as many as that; nothing else is held in memory.
 
         Columns: prediction_id, source, at, request_id, pass_id, session (datetime64), as_of, dataset, dataset_version,
         model, model_version, version_id, run_id, horizon_sessions, row, instrument_id, symbol, score.
@@ -101,15 +106,18 @@ class PredictionStore:
         Raises:
             Corrupt: The table is damaged.
         """
-        wanted = {"pass_id": pass_id, "model": model, "source": source}
+        wanted = {"pass_id": pass_id, "model": model, "source": source, "session": session}
         chosen = {name: value for name, value in wanted.items() if value is not None}
         where: pads.Expression | None = None
         for name, value in chosen.items():
             term = pads.field(name) == value
             where = term if where is None else where & term
-        stored, records = self._both(where)
-        kept = [r for r in records if all(getattr(r, name) == value for name, value in chosen.items())]
-        return frame_of(pa.concat_tables([stored, rows_of(kept)]))
+        stored, records = self._both(
+            where,
+            keep=lambda record: all(getattr(record, name) == value for name, value in chosen.items()),
+            newest=newest,
+        )
+        return frame_of(pa.concat_tables([stored, rows_of(records)]))
 
     def find(self, prediction_id: str) -> PredictionRecord:
         """Return a prediction by its id or a unique beginning of it.
@@ -123,9 +131,11 @@ class PredictionStore:
             raise InvalidInput(
                 f"The id {prediction_id!r} is too short.", remedy=f"Give at least {SHORTEST_BEGINNING} characters."
             )
-        stored, records = self._both(pc.starts_with(pads.field("prediction_id"), prediction_id))
-        spooled = [record for record in records if record.prediction_id.startswith(prediction_id)]
-        found = {r.prediction_id: r for r in records_of(pa.concat_tables([stored, rows_of(spooled)]))}
+        stored, records = self._both(
+            pc.starts_with(pads.field("prediction_id"), prediction_id),
+            keep=lambda record: record.prediction_id.startswith(prediction_id),
+        )
+        found = {r.prediction_id: r for r in records_of(pa.concat_tables([stored, rows_of(records)]))}
         if prediction_id in found:
             return found[prediction_id]
         if not found:
@@ -135,8 +145,10 @@ class PredictionStore:
             raise Conflict(f"Several ids begin with {prediction_id!r}: {shown}.", remedy="Give more of its characters.")
         return next(iter(found.values()))
 
-    def _both(self, where: pads.Expression | None) -> tuple[pa.Table, list[PredictionRecord]]:
-        """Return chosen rows of the table and every record that is in no table, from one moment.
+    def _both(
+        self, where: pads.Expression | None, keep: Callable[[PredictionRecord], bool], newest: int | None = None
+    ) -> tuple[pa.Table, list[PredictionRecord]]:
+        """Return chosen rows of the table and chosen records that are in no table, from one moment.
 
         A compaction in between changes the state before it removes anything, so an unchanged state proves that nothing
         was missed or seen twice.
@@ -144,8 +156,11 @@ class PredictionStore:
         for _ in range(_READ_ATTEMPTS):
             state = read_state(self._state)
             try:
-                records = [r for path in spools(self._spools) for r in self._spooled(path, state)]
-                stored = prediction_table.read_rows(self._table, state.version, where)
+                records = [r for path in spools(self._spools) for r in self._spooled(path, state) if keep(r)]
+                chosen = where
+                if newest is not None:
+                    chosen, records = self._newest(state.version, where, records, newest)
+                stored = prediction_table.read_rows(self._table, state.version, chosen)
             except _DAMAGE as error:
                 if read_state(self._state) == state:
                     raise Corrupt(
@@ -156,6 +171,17 @@ class PredictionStore:
             if read_state(self._state) == state:
                 return stored, records
         raise Busy("Predictions are being compacted all the time.", remedy="Try again in a few seconds.")
+
+    def _newest(
+        self, version: int, where: pads.Expression | None, records: list[PredictionRecord], newest: int
+    ) -> tuple[pads.Expression, list[PredictionRecord]]:
+        """Return what chooses the rows of the latest predictions, and those of them that are in no table."""
+        stored = prediction_table.newest_ids(self._table, version, where, newest)
+        found = prediction_table.latest(stored | {record.prediction_id: record.at for record in records}, newest)
+        chosen = pads.field("prediction_id").isin(pa.array(sorted(found), pa.string()))
+        if found:
+            chosen &= pads.field("at") >= pa.scalar(min(found.values()), pa.timestamp("us", tz="UTC"))
+        return chosen, [record for record in records if record.prediction_id in found]
 
     def _spooled(self, path: Path, state: CompactionState) -> tuple[PredictionRecord, ...]:
         return read_spool(path, state.offsets.get(path.name, 0)).records

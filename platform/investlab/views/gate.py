@@ -7,6 +7,7 @@ from tornado.httputil import HTTPServerRequest
 
 from investlab.core.credentials import Credentials
 from investlab.core.errors import BadRequest, Forbidden, InvestlabError, Unauthorized
+from investlab.core.tls import came_over_tls
 
 OPEN_PATHS = frozenset({"/livez"})
 """The addresses that anyone may ask; every other one needs the cookie."""
@@ -28,6 +29,7 @@ class Gate:
 
     credentials: Credentials
     hosts: frozenset[str]
+    origins: frozenset[str] = frozenset()
 
     def judge(self, request: HTTPServerRequest) -> InvestlabError | SignIn | None:
         """Return why a request is refused, how it signs in, or None when it may pass."""
@@ -47,7 +49,12 @@ class Gate:
             return Unauthorized("This page needs a sign-in.", remedy=SIGN_IN)
         rest = [(name, value) for name, value in parse_qsl(request.query, keep_blank_values=True) if name != TOKEN]
         path = "/" + request.path.lstrip("/\\")  # never `//host`, which would lead elsewhere
-        secure = request.protocol == "https"
+        secure = request.protocol == "https" or came_over_tls(
+            self.origins,
+            origin=request.headers.get("Origin", ""),
+            host=request.headers.get("Host", ""),
+            forwarded=request.headers.get("X-Forwarded-Proto", ""),
+        )
         return SignIn(f"{path}?{urlencode(rest)}" if rest else path, self.credentials.set_cookie(secure=secure))
 
     def _is_token(self, given: bytes) -> bool:

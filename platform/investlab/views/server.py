@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 import panel as pn
 from bokeh.application.handlers import FunctionHandler
@@ -27,9 +28,10 @@ from tornado.web import GZipContentEncoding, HTTPError, RequestHandler
 
 from investlab.core.config import Settings
 from investlab.core.credentials import Credentials, new_token
-from investlab.core.errors import InvalidSettings, InvestlabError, NotFound
+from investlab.core.errors import Forbidden, InvalidSettings, InvestlabError, NotFound, Unauthorized
 from investlab.core.ports import port_of
 from investlab.services.context import Context
+from investlab.services.refusals import RefusalLog, Refused
 from investlab.services.workspace import Workspace, open_workspace
 from investlab.views import assets
 from investlab.views.desk import Desk, Page
@@ -56,8 +58,11 @@ logger = logging.getLogger(__name__)
 class Dashboards(BokehTornado):  # type: ignore[misc]  # Bokeh's types are not read
     """Bokeh's application behind the gate: what the gate refuses reaches no handler of Bokeh or Panel."""
 
-    def __init__(self, applications: Mapping[str, Application], gate: Gate, **options: Any) -> None:
+    def __init__(
+        self, applications: Mapping[str, Application], gate: Gate, refusals: RefusalLog, **options: Any
+    ) -> None:
         self._gate = gate
+        self._refusals = refusals
         super().__init__(dict(applications), **options)
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> HTTPMessageDelegate:
@@ -82,8 +87,18 @@ class Dashboards(BokehTornado):  # type: ignore[misc]  # Bokeh's types are not r
         return cast("HTTPMessageDelegate", self.get_handler_delegate(request, handler, dict(arguments)))
 
     def log_request(self, handler: Any) -> None:
-        """Log requests without their query, which may hold a token."""
-        logger.info("%s %s %s", handler.get_status(), handler.request.method, handler.request.path)
+        """Log requests without their query, which may hold a token; refusals are seen at the default level."""
+        request, status = handler.request, handler.get_status()
+        path = self._gate.credentials.redacted(unquote(request.path))
+        refused = status in (Unauthorized.status, Forbidden.status)
+        if refused:
+            self._refusals.note(Refused(request.remote_ip, path, status))
+        plain = path.encode("unicode_escape").decode("ascii")
+        logger.log(logging.WARNING if refused else logging.INFO, "%s %s %s", status, request.method, plain)
+
+    def close(self) -> None:
+        """Write down what was refused last."""
+        self._refusals.close()
 
 
 def load_pages(folder: Path) -> dict[str, Page]:
@@ -122,13 +137,15 @@ def build_application(settings: Settings, desk: Desk, port: int) -> Dashboards:
     """
     token = settings.token.get_secret_value() if settings.token is not None else new_token()
     credentials = Credentials.of(token, settings.home_path)
+    context = desk.workspace.context
     hosts = allowed_hosts(settings, port)
     pages = load_pages(settings.dashboards.expanduser().absolute())
     home = HOME_PAGE if HOME_PAGE in pages else next(iter(pages))
     headers = security_headers(stream_sources(settings.gateway_url))
     return Dashboards(
         {address: _application(page, desk) for address, page in pages.items()},
-        Gate(credentials, hosts),
+        Gate(credentials, hosts, settings.stated_origins),
+        RefusalLog(context.database, context.clock, server="dashboards"),
         extra_patterns=list(own_routes(desk, home)),
         extra_websocket_origins=sorted(hosts),
         use_index=False,
@@ -171,6 +188,7 @@ async def _serve(application: Dashboards, desk: Desk, listening: socket.socket) 
     await stopping.wait()
     await bokeh_server.stop_async()
     await server.close_all_connections()
+    application.close()
 
 
 def _warm(desk: Desk) -> None:

@@ -16,6 +16,9 @@ from investlab.compute import RayExecutor, RayHead, attach, ray_executor, start_
 from investlab.core.config import Settings
 from investlab.core.errors import ExecutionFailed, InvalidInput, InvalidSettings, QualityRejected, WorkerLost
 from investlab.core.executor import SerialExecutor
+from investlab.store.market import MarketStore
+from tests.support.bars import INGESTED_AT, make_bars
+from tests.support.pages import code_of
 
 pytestmark = pytest.mark.slow
 SETTINGS = Settings(ray_workers=2)
@@ -218,3 +221,15 @@ def test_an_open_connection_is_used_by_ray_executor(executor: RayExecutor) -> No
         assert nested.workers == executor.workers
         assert nested.map(busy(10), 1, [1]).reason == "nested"
     assert executor.map(busy(10), 1, [1]).results
+
+
+@pytest.mark.usefixtures("executor")
+def test_ray_data_reads_the_bars_directly(tmp_path: Path) -> None:
+    """By the very code of the documentation."""
+    store, bars = MarketStore(tmp_path / "market"), make_bars(first="2019-12-30")
+    with store.writing("bars"):
+        pin = store.append("bars", bars, acknowledged=None, ingested_at=INGESTED_AT).pin
+    names = {"folder": store.root / "bars", "base_version": pin.base_version}
+    exec(code_of("reading-bars.md", "The files of a version") + code_of("reading-bars.md", "Ray Data"), names)
+    found = names["rows"].to_pandas().sort_values(["instrument_id", "session"])
+    assert found["close"].tolist() == bars["close"].tolist()

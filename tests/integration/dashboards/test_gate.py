@@ -2,14 +2,25 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bokeh.util.token import get_token_payload
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.routing import PathMatches, Rule
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from investlab.core.config import Settings
+from investlab.core.credentials import Credentials
+from investlab.services.refusals import ACTION
+from investlab.services.workspace import open_workspace
+from investlab.store.repositories import audit
+from investlab.views.gate import Gate, SignIn
+from investlab.views.policy import allowed_hosts
 from tests.support.dashboards import TOKEN, Running, running_dashboards
+from tests.support.logs import hear
 from tests.support.markets import make_state
 
 PAGE = {"Accept": "text/html"}
@@ -190,3 +201,43 @@ def test_tokens_stay_out_of_the_log(server: Running, caplog: pytest.LogCaptureFi
     with caplog.at_level("DEBUG"):
         server.ask(f"/market?token={TOKEN}")
     assert TOKEN not in caplog.text
+
+
+def test_refusals_are_seen_in_the_log_and_the_audit_chain(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = make_state()
+    with running_dashboards(tmp_path, lambda: state) as server:
+        hear(caplog, monkeypatch)
+        for _ in range(3):
+            assert server.ask(f"/market/{TOKEN}?token=wrong").status == 401
+        assert server.ask("/market", server.cookie).status == 200
+        server.application.close()
+        workspace = open_workspace(tmp_path)
+        with workspace.context.database.read() as session:
+            (event,) = audit.events_of(session, [ACTION])
+        workspace.close()
+    ours = [record for record in caplog.records if record.name == "investlab.views.server"]
+    assert [record.getMessage() for record in ours] == ["401 GET /market/\\u2026"] * 3
+    assert (event.subject, event.details["path"]) == ("127.0.0.1", "/market/\\u2026")
+
+
+@pytest.mark.parametrize(
+    ("origins", "headers", "secure"),
+    [
+        pytest.param("", {"X-Forwarded-Proto": "https"}, False, id="no-proxy-was-stated"),
+        pytest.param("https://lab.example", {"X-Forwarded-Proto": "https"}, True, id="behind-the-stated-proxy"),
+        pytest.param("https://lab.example", {"Host": "lab.example"}, True, id="by-the-proxys-name"),
+        pytest.param("https://lab.example", {}, False, id="around-the-proxy"),
+    ],
+)
+def test_the_cookie_is_secure_where_the_browser_speaks_tls(origins: str, headers: dict[str, str], secure: bool) -> None:
+    settings = Settings(origins=origins)
+    credentials = Credentials(TOKEN, "cookie")
+    gate = Gate(credentials, allowed_hosts(settings, 1), settings.stated_origins)
+    given = HTTPHeaders({"Host": "127.0.0.1:1"} | headers)
+    start = RequestStartLine("GET", f"/market?token={TOKEN}", "HTTP/1.1")
+    asked = HTTPServerRequest(headers=given, start_line=start, connection=SimpleNamespace(context=None))
+    verdict = gate.judge(asked)
+    assert isinstance(verdict, SignIn)
+    assert verdict.cookie == credentials.set_cookie(secure=secure)

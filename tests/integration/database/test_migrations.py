@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Column, Connection, Inspector, Text, inspect, text
+from sqlalchemy import Column, Connection, Inspector, MetaData, Text, inspect, text
 
 from investlab import migrations
 from investlab.core.errors import Conflict, Corrupt, InvalidInput, InvestlabError
@@ -22,6 +22,8 @@ from tests.support.records import AT, fill
 
 TABLES = Base.metadata.sorted_tables
 Rows = dict[str, list[dict[str, Any]]]
+LOWER = ("0002", "0001")
+LOST = {"corporate_actions": 1, "instrument_identifiers": 1}  # the spin-off and the CUSIP, unknown before 0003
 
 
 def _rows(connection: Connection) -> Rows:
@@ -58,7 +60,7 @@ def test_up_down_up_with_rows_in_every_table(database: Database, database_url: s
     assert {name for name, rows in before.items() if not rows} == set()
 
     database.close()
-    assert migrations.downgrade(database_url, "base") is None
+    assert migrations.downgrade(database_url, "base", lose_rows=True) is None
     assert _tables(database_url) == set()
     assert migrations.upgrade(database_url) == migrations.head()
     assert all(not rows for rows in _stored(database_url).values())
@@ -156,9 +158,9 @@ def _schema(inspector: Inspector) -> dict[str, Any]:
 
 
 def test_a_new_database_is_pending_until_it_is_upgraded(empty_url: str) -> None:
-    assert (migrations.current(empty_url), migrations.pending(empty_url)) == (None, ["0001", "0002"])
-    assert migrations.upgrade(empty_url) == "0002"
-    assert (migrations.current(empty_url), migrations.pending(empty_url)) == ("0002", [])
+    assert (migrations.current(empty_url), migrations.pending(empty_url)) == (None, ["0001", "0002", "0003"])
+    assert migrations.upgrade(empty_url) == "0003"
+    assert (migrations.current(empty_url), migrations.pending(empty_url)) == ("0003", [])
 
 
 def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:
@@ -181,17 +183,47 @@ def test_a_database_newer_than_the_code_is_refused(database_url: str) -> None:
     assert migrations.current(database_url) == "9999"
 
 
-def test_one_step_down_and_up_keeps_every_row_of_the_step_before(database: Database, database_url: str) -> None:
+@pytest.mark.parametrize("revision", LOWER)
+def test_steps_down_and_up_keep_every_row_that_the_lower_revision_holds(
+    database: Database, database_url: str, revision: str
+) -> None:
     database.write(fill)
-    before = _checksums(_stored(database_url))
     database.close()
-    assert migrations.downgrade(database_url, "0001") == "0001"
-    step = {"training_runs", "model_versions", "model_aliases", "replay_passes"}
-    assert _tables(database_url) == {table.name for table in TABLES} - step
+    at_head = _reflected(database_url)
+    migrations.downgrade(database_url, revision, lose_rows=True)
+    below = _reflected(database_url)
+    kept = {name: len(rows) for name, rows in below.items()}
+    assert kept == {name: len(at_head[name]) - LOST.get(name, 0) for name in below}
+    assert below == _restricted(at_head, to=below)
     migrations.upgrade(database_url)
-    after = _checksums(_stored(database_url))
-    assert {name: after[name] for name in after if name not in step} == {
-        name: before[name] for name in before if name not in step
+    assert _checksums(_restricted(_reflected(database_url), to=below)) == _checksums(below)
+    migrations.downgrade(database_url, revision, lose_rows=True)
+    assert _checksums(_reflected(database_url)) == _checksums(below)
+
+
+def _reflected(url: str) -> Rows:
+    """Return every row as the tables are at the database's revision, whatever the model says."""
+    engine, metadata = open_engine(engine_url(url), Purpose.READ), MetaData()
+    with engine.connect() as connection:
+        metadata.reflect(connection)
+        found = {
+            table.name: [dict(row._mapping) for row in connection.execute(table.select().order_by(table.c.id))]
+            for table in metadata.sorted_tables
+            if table.name != "alembic_version"
+        }
+    engine.dispose()
+    return found
+
+
+def _restricted(rows: Rows, *, to: Rows) -> Rows:
+    """Return the rows that another revision has too, with the columns it has."""
+    return {
+        name: [
+            {column: row[column] for column in others[0]}
+            for row in rows[name]
+            if row["id"] in {other["id"] for other in others}
+        ]
+        for name, others in to.items()
     }
 
 
@@ -203,7 +235,7 @@ def test_an_unknown_revision_is_named(empty_url: str) -> None:
 @pytest.mark.slow
 def test_processes_that_upgrade_at_once_all_succeed(empty_url: str) -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert list(pool.map(migrations.upgrade, [empty_url] * 4)) == ["0002"] * 4
+        assert list(pool.map(migrations.upgrade, [empty_url] * 4)) == ["0003"] * 4
     assert _tables(empty_url) == {table.name for table in TABLES}
 
 

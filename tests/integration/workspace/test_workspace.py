@@ -63,9 +63,9 @@ def test_an_instrument_added_later_joins_the_dataset(lab: Workspace, monkeypatch
 
 def test_bars_that_fail_their_checks_are_not_stored(lab: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     prices = make_prices()
-    prices.loc[5, "low"] = 10_000.0
-    use_provider(monkeypatch, ScriptedProvider(prices))
-    with pytest.raises(QualityRejected, match="outside_range"):
+    contradiction = prices.iloc[[5]].assign(close=prices["close"].iloc[5] + 0.1)
+    use_provider(monkeypatch, ScriptedProvider(pd.concat([prices, contradiction], ignore_index=True)))
+    with pytest.raises(QualityRejected, match="conflicting_bars"):
         lab.ingest("scripted", DATASET)
     assert lab.datasets().loc[DATASET, "version"] == 1
     with lab.context.database.read() as session:
@@ -339,7 +339,7 @@ def test_a_crash_between_store_and_record_leaves_no_trace(lab: Workspace, monkey
     """Bars that were written but never acknowledged are set aside by the next ingest."""
     use_provider(monkeypatch, ScriptedProvider(make_prices(["ZZZ"])))
     with monkeypatch.context() as patch:
-        patch.setattr("investlab.services.ingest._record", _crash)
+        patch.setattr("investlab.services.ingest.record_ingest", _crash)
         with pytest.raises(KeyboardInterrupt):
             lab.ingest("scripted", DATASET)
     assert lab.universe(DATASET).symbols == ("AAA", "BBB", "CCC")

@@ -5,10 +5,13 @@ from http.cookies import SimpleCookie
 
 import pytest
 
+from investlab.api.edge import Edge
 from investlab.api.policy import EdgePolicy
 from investlab.core.config import Settings
 from investlab.core.errors import InvalidSettings
+from investlab.services.refusals import Refused
 from tests.support.asgi import BEARER, COOKIE, CREDENTIALS, HOST, ORIGIN, POLICY, TOKEN, Echo, edged, request, upgrade
+from tests.support.logs import hear
 
 FOREIGN = {"origin": "http://evil.example"}
 OURS = {"origin": ORIGIN}
@@ -166,3 +169,57 @@ def test_there_is_no_policy_without_a_token() -> None:
 def test_hosts_of_origins_are_served() -> None:
     policy = replace(POLICY, hosts=frozenset({"lab.example"}))
     assert request(edged(Echo(), policy), headers=BEARER | {"host": "lab.example"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("origins", "headers", "secure"),
+    [
+        pytest.param({ORIGIN}, {}, False, id="local"),
+        pytest.param({ORIGIN}, {"x-forwarded-proto": "https"}, False, id="no-proxy-was-stated"),
+        pytest.param({"https://lab.example"}, {"x-forwarded-proto": "https"}, True, id="behind-the-stated-proxy"),
+        pytest.param({"https://lab.example"}, {"host": "lab.example"}, True, id="by-the-proxys-name"),
+        pytest.param({"https://lab.example"}, {}, False, id="around-the-proxy"),
+    ],
+)
+def test_the_cookie_is_secure_where_the_browser_speaks_tls(
+    origins: set[str], headers: dict[str, str], secure: bool
+) -> None:
+    policy = replace(POLICY, origins=frozenset(origins), hosts=POLICY.hosts | {"lab.example"})
+    answer = request(edged(Echo(), policy), headers=headers, query=f"token={TOKEN}")
+    assert answer.status == 303
+    assert answer.headers["set-cookie"].endswith("; Secure") is secure
+
+
+def noted(method: str = "GET", **asked: object) -> list[Refused]:
+    """Return what was noted of one request."""
+    found: list[Refused] = []
+    edge = Edge(Echo(), policy=POLICY, note_refused=found.append)
+    request(edge, method, **asked)  # type: ignore[arg-type]
+    return found
+
+
+def test_refused_requests_are_noted_with_client_and_path() -> None:
+    assert noted(headers={}, path="/v1/thing", query="token=wrong") == [Refused("127.0.0.1", "/v1/thing", 401)]
+    assert noted("POST", headers=COOKIE | FOREIGN) == [Refused("127.0.0.1", "/v1/thing", 403)]
+
+
+def test_refused_upgrades_are_noted() -> None:
+    found: list[Refused] = []
+    upgrade(Edge(Echo(), policy=POLICY, note_refused=found.append), headers=BEARER | FOREIGN)
+    assert found == [Refused("127.0.0.1", "/v1/stream", 403)]
+
+
+def test_what_is_let_in_or_wrong_otherwise_is_not_noted() -> None:
+    assert noted() == []
+    assert noted(path="/livez", headers={}) == []
+    assert noted(headers=BEARER | {"host": "evil.example"}) == []
+
+
+def test_the_token_is_neither_noted_nor_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear(caplog, monkeypatch)
+    found = noted(headers={}, path=f"/v1/{TOKEN}/x", query=f"a={TOKEN}")
+    assert [each.path for each in found] == ["/v1/…/x"]
+    assert "401" in caplog.text
+    assert TOKEN not in caplog.text

@@ -107,3 +107,19 @@ def test_a_basis_refuses_actions_that_its_prices_contain(basis: str, kind: str, 
 
 def test_a_split_adjusted_panel_takes_dividends() -> None:
     assert len(make_panel({"A": [10, 11]}, basis="split_adjusted", actions=[(1, "A", "dividend", 0.5)]).actions) == 1
+
+
+def test_stock_dividends_change_shares_and_spin_offs_count_as_cash() -> None:
+    table = ActionTable.from_rows(
+        [
+            (1, 0, ActionKind.SPLIT, 2.0),
+            (1, 0, ActionKind.STOCK_DIVIDEND, 1.05),
+            (2, 0, ActionKind.DIVIDEND, 0.5),
+            (2, 0, ActionKind.SPIN_OFF, 1.5),
+            (3, 0, ActionKind.DELISTING, -1.0),
+            (3, 0, ActionKind.MERGER, 10.0),
+        ]
+    )
+    assert table.session.tolist() == [1, 2]
+    assert table.split_ratio.tolist() == [2.1, 1.0]
+    assert table.dividend.tolist() == [0.0, 2.0]

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from investlab.core.errors import QualityRejected
-from investlab.market.derivation import AdjustmentRule, DerivedAction, derive_actions
+from investlab.market.derivation import AdjustmentRule, DerivedAction, derive_actions, rebuilt_steps
+from investlab.providers.protocol import FetchRequest
+from investlab.providers.sample import SampleProvider
 from investlab.schemas.market import ActionKind
+
+ROUNDING = 0.5e-6
 
 
 def adjusted(raw: list[float], steps: dict[int, float]) -> np.ndarray:
@@ -35,13 +39,13 @@ def test_a_dividend_comes_back_to_the_cent(rule: AdjustmentRule) -> None:
     raw = [100.0, 101.0, 98.0, 99.0]
     step = 1 + 1.25 / 98.0 if rule is AdjustmentRule.EX_CLOSE else 1 / (1 - 1.25 / 101.0)
     found = derive_actions(np.array(raw), adjusted(raw, {2: step}), rule, "X")
-    assert found == [DerivedAction(2, ActionKind.DIVIDEND, 1.25)]
+    assert found == [DerivedAction(2, ActionKind.DIVIDEND, 1.25, ROUNDING)]
 
 
 def test_a_dividend_after_a_split_is_in_new_shares() -> None:
     raw = [48.0, 24.0, 24.96, 25.0]
     found = derive_actions(np.array(raw), adjusted(raw, {1: 2.0, 2: 1 + 0.08 / 24.96}), AdjustmentRule.EX_CLOSE, "X")
-    assert found == [DerivedAction(1, ActionKind.SPLIT, 2.0), DerivedAction(2, ActionKind.DIVIDEND, 0.08)]
+    assert found == [DerivedAction(1, ActionKind.SPLIT, 2.0), DerivedAction(2, ActionKind.DIVIDEND, 0.08, ROUNDING)]
 
 
 def test_rounding_noise_is_no_action() -> None:
@@ -55,3 +59,30 @@ def test_a_step_that_is_neither_is_refused(step: float) -> None:
     raw = [100.0, 101.0, 102.0]
     with pytest.raises(QualityRejected, match="X steps by"):
         derive_actions(np.array(raw), adjusted(raw, {1: step}), AdjustmentRule.EX_CLOSE, "X")
+
+
+@pytest.mark.parametrize("rule", list(AdjustmentRule))
+def test_a_rounded_adjusted_close_leaves_the_dividend_in_doubt(rule: AdjustmentRule) -> None:
+    raw = [100.0, 101.0, 98.0, 99.0]
+    step = 1 + 1.25 / 98.0 if rule is AdjustmentRule.EX_CLOSE else 1 / (1 - 1.25 / 101.0)
+    rounded = adjusted(raw, {2: step}).round(6)
+    for noise in (-0.5e-6, 0.5e-6):
+        moved = rounded + np.array([0.0, noise, 0.0, 0.0])
+        found = derive_actions(np.array(raw), moved.round(6), rule, "X")[0]
+        assert abs(found.value - 1.25) <= found.uncertainty
+        assert found.uncertainty < 1e-5
+
+
+def test_raw_prices_and_actions_reproduce_the_adjusted_returns_of_the_sample() -> None:
+    """The worst error over five instruments and 13 years is stated in docs/conventions.md."""
+    delivery = SampleProvider().fetch(FetchRequest("us-ohlcv"))
+    rule = delivery.adjustment_rule
+    assert rule is not None
+    worst = (0.0, "", "")
+    for symbol, bars in delivery.read(delivery.parts[0]).groupby("symbol"):
+        raw, vendor = bars["close"].to_numpy(), bars["adjusted_close"].to_numpy()
+        steps = rebuilt_steps(raw, derive_actions(raw, vendor, rule, str(symbol)), rule)
+        errors = np.abs(raw[1:] / raw[:-1] * steps - vendor[1:] / vendor[:-1])
+        place = int(errors.argmax())
+        worst = max(worst, (float(errors[place]), str(symbol), f"{bars['session'].iloc[place + 1]:%Y-%m-%d}"))
+    assert worst[0] < 1e-5, worst

@@ -1,13 +1,17 @@
 """Provider `sample`: real bars out of installed packages, with what is stated about them."""
 
+
+import pandas as pd
 import pytest
 
-from investlab.core.errors import NotFound
 from investlab.market.calendars import sessions_between
 from investlab.market.derivation import derive_actions
 from investlab.market.quality import check_bars
-from investlab.providers.sample import SampleProvider
+from investlab.providers.protocol import Delivery, FetchRequest
+from investlab.providers.sample import SECTORS, SampleProvider
+from investlab.schemas.catalog import InstrumentKind
 from investlab.schemas.market import ActionKind, PriceBasis
+from tests.support.provider_conformance import ProviderConformance, read_all
 
 EXPECTED = {
     "us-close": (PriceBasis.TOTAL_RETURN, 20, 8313 * 20),
@@ -17,23 +21,37 @@ EXPECTED = {
 }
 
 
+class TestSampleProvider(ProviderConformance):
+    dataset = "us-ohlcv"
+
+    def make(self) -> SampleProvider:
+        return SampleProvider()
+
+
+def fetch(name: str) -> tuple[Delivery, pd.DataFrame]:
+    delivery = SampleProvider().fetch(FetchRequest(name))
+    return delivery, read_all(delivery)
+
+
 def test_the_four_datasets_are_on_offer() -> None:
     assert [description.name for description in SampleProvider().datasets()] == sorted(EXPECTED)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_dataset_has_its_rows_and_passes_its_checks(name: str) -> None:
-    batch = SampleProvider().fetch(name)
+    delivery = SampleProvider().fetch(FetchRequest(name))
+    bars = delivery.read(delivery.parts[0])
     basis, instruments, rows = EXPECTED[name]
-    assert (batch.description.price_basis, len(batch.instruments), len(batch.bars)) == (basis, instruments, rows)
-    days = batch.bars["session"]
-    report = check_bars(batch.bars, sessions_between("XNYS", days.min().date(), days.max().date()))
-    assert report.is_acceptable, report.errors
+    assert (delivery.description.price_basis, len(delivery.instruments), len(bars)) == (basis, instruments, rows)
+    days = bars["session"]
+    checked = check_bars(bars, sessions_between("XNYS", days.min().date(), days.max().date()))
+    assert checked.report.is_acceptable, checked.report.rejections
+    assert checked.keep.all()
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_dataset_states_source_licence_and_biases(name: str) -> None:
-    description = SampleProvider().fetch(name).description
+    description = SampleProvider().fetch(FetchRequest(name)).description
     assert description.source
     assert description.licence
     assert description.biases
@@ -41,16 +59,16 @@ def test_a_dataset_states_source_licence_and_biases(name: str) -> None:
 
 
 def test_each_index_states_what_its_level_includes() -> None:
-    assert {item.level_basis for item in SampleProvider().fetch("us-index").instruments} == {"price"}
+    assert {item.level_basis for item in SampleProvider().fetch(FetchRequest("us-index")).instruments} == {"price"}
 
 
 def test_known_splits_and_dividends_are_found() -> None:
-    batch = SampleProvider().fetch("us-ohlcv")
-    assert batch.adjustment_rule is not None
+    delivery = SampleProvider().fetch(FetchRequest("us-ohlcv"))
+    assert delivery.adjustment_rule is not None
     found = {}
-    for symbol, bars in batch.bars.groupby("symbol"):
+    for symbol, bars in delivery.read(delivery.parts[0]).groupby("symbol"):
         actions = derive_actions(
-            bars["close"].to_numpy(), bars["adjusted_close"].to_numpy(), batch.adjustment_rule, str(symbol)
+            bars["close"].to_numpy(), bars["adjusted_close"].to_numpy(), delivery.adjustment_rule, str(symbol)
         )
         found[symbol] = [(f"{bars['session'].iloc[a.position]:%Y-%m-%d}", a.kind, a.value) for a in actions]
     splits = {
@@ -69,8 +87,8 @@ def test_known_splits_and_dividends_are_found() -> None:
     assert [value for _, kind, value in found["AAPL"] if kind is ActionKind.DIVIDEND] == [2.65, 2.65, 2.65]
 
 
-def test_an_unknown_dataset_or_symbol_is_named_with_near_matches() -> None:
-    with pytest.raises(NotFound, match="us-closed.*us-close"):
-        SampleProvider().fetch("us-closed")
-    with pytest.raises(NotFound, match="AAPPL.*AAPL"):
-        SampleProvider().fetch("us-ohlcv", ["AAPPL"])
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_every_company_has_a_sector_and_no_index_has(name: str) -> None:
+    for draft in fetch(name)[0].instruments:
+        assert draft.sector == SECTORS.get(draft.symbol, "")
+        assert bool(draft.sector) is (draft.kind is InstrumentKind.EQUITY), draft.symbol

@@ -199,8 +199,8 @@ def test_compare_and_set_refuses_what_changed_meanwhile(sqlite_database: Databas
     ("statement", "expected"),
     [
         pytest.param("INSERT INTO venues VALUES (1, 'XNAS', '', '', '')", Conflict, id="unique"),
-        pytest.param("INSERT INTO instruments VALUES (1, 'equity', '', 'USD', 99, NULL)", Conflict, id="reference"),
-        pytest.param("INSERT INTO instruments VALUES (1, 'share', '', 'USD', 1, NULL)", InvalidInput, id="check"),
+        pytest.param("INSERT INTO instruments VALUES (1, 'equity', '', 'USD', 99, NULL, '')", Conflict, id="reference"),
+        pytest.param("INSERT INTO instruments VALUES (1, 'share', '', 'USD', 1, NULL, '')", InvalidInput, id="check"),
         pytest.param("INSERT INTO venues (mic) VALUES ('XLON')", InvalidInput, id="not-null"),
     ],
 )

@@ -124,6 +124,15 @@ def test_a_damaged_commit_is_named_and_nothing_changes(store: MarketStore, damag
     assert checksums(store.root) == before
 
 
+def test_nothing_is_appended_to_a_table_whose_newest_file_is_gone(store: MarketStore) -> None:
+    receipt = append(store, make_bars())
+    next((store.root / DATASET).rglob("*.parquet")).unlink()
+    before = checksums(store.root)
+    with pytest.raises(Corrupt, match="A data file of dataset 'test-bars' is missing"):
+        append(store, make_bars(first="2021-01-04"), receipt)
+    assert checksums(store.root) == before
+
+
 def test_a_truncated_data_file_is_named(store: MarketStore) -> None:
     receipt = append(store, make_bars())
     data = next((store.root / DATASET).rglob("*.parquet"))

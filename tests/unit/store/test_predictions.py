@@ -1,6 +1,7 @@
 """The prediction store: recorded at once, compacted once, read as one, whatever happens in between."""
 
 import os
+from datetime import date
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -357,3 +358,48 @@ def test_what_a_process_left_while_opening_its_spool_is_removed(store: Predictio
     (store.root / "spool" / "1-1.opening").touch()
     store.compact()
     assert spool_files(store) == []
+
+
+def test_the_newest_predictions_are_those_a_whole_read_ends_with(store: PredictionStore) -> None:
+    numbers = [5, 3, 9, 1, 7, 2, 8, 4, 6, 0]
+    record(store, *(prediction(number) for number in numbers[:7]))
+    store.compact()
+    record(store, *(prediction(number) for number in numbers[6:]))  # one of them is in the table as well
+    for count in range(1, 12):
+        everything = store.read()
+        newest = list(dict.fromkeys(everything["prediction_id"]))[-count:]
+        expected = everything[everything["prediction_id"].isin(newest)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(store.read(newest=count), expected)
+
+
+def test_the_newest_of_a_session_are_of_that_session(store: PredictionStore) -> None:
+    record(store, *(prediction(number, session=date(2022, 1, 3 + number % 2)) for number in range(6)))
+    store.compact()
+    record(store, prediction(6, session=date(2022, 1, 3)), prediction(7, session=date(2022, 1, 4)))
+    found = ids(store, session=date(2022, 1, 3), newest=2)
+    assert list(dict.fromkeys(found)) == [prediction(4).prediction_id, prediction(6).prediction_id]
+    assert set(ids(store, session=date(2022, 1, 4))) == {prediction(n).prediction_id for n in (1, 3, 5, 7)}
+
+
+def test_the_newest_of_nothing_are_none(store: PredictionStore) -> None:
+    record(store, prediction(1))
+    store.compact()
+    assert ids(store, model="another", newest=3) == []
+
+
+def test_reading_the_newest_reads_no_other_scores(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held in memory depends on how many are asked for, not on how many there are."""
+    for start in range(0, 400, 100):
+        record(store, *(prediction(number) for number in range(start, start + 100)))
+        store.compact()
+    read = prediction_table.read_rows
+    sizes: list[int] = []
+
+    def counted(*arguments: Any) -> Any:
+        rows = read(*arguments)
+        sizes.append(rows.num_rows)
+        return rows
+
+    monkeypatch.setattr(prediction_table, "read_rows", counted)
+    assert len(set(ids(store, newest=5))) == 5
+    assert sizes == [10]

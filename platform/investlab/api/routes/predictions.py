@@ -26,7 +26,7 @@ def add_predictions(app: FastAPI, services: GatewayServices) -> None:
         pass_id: Name = None, session: Session = None, model: Name = None, limit: Limit = 50
     ) -> tuple[PredictionRecord, ...]:
         """List recorded predictions, newest first."""
-        return tuple(newest_records(store.read(pass_id=pass_id, model=model), session, limit))
+        return tuple(newest_records(store.read(pass_id=pass_id, model=model, session=session, newest=limit)))
 
     @app.get(
         "/v1/predictions/{prediction_id}",
@@ -38,13 +38,9 @@ def add_predictions(app: FastAPI, services: GatewayServices) -> None:
         return store.find(prediction_id)
 
 
-def newest_records(scores: pd.DataFrame, session: date | None, limit: int) -> Iterator[PredictionRecord]:
-    """Give the latest `limit` predictions of a frame with a row for each score, of one session or of all."""
-    if session is not None:
-        scores = scores[scores["session"] == pd.Timestamp(session)]
-    latest = scores.drop_duplicates("prediction_id")["prediction_id"].tail(limit)
-    chosen = scores[scores["prediction_id"].isin(set(latest))]
-    plain = chosen.astype(object).where(chosen.notna(), None)
+def newest_records(scores: pd.DataFrame) -> Iterator[PredictionRecord]:
+    """Give the predictions of a frame with a row for each score, newest first."""
+    plain = scores.astype(object).where(scores.notna(), None)
     for _, rows in sorted(plain.groupby("prediction_id", sort=False).groups.items(), key=lambda item: -item[1][0]):
         yield _record(plain.loc[rows].to_dict(orient="records"))
 

@@ -1,6 +1,7 @@
 """Corporate actions as known at a time; here, and only here, their values pass between float64 and exact decimal."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from investlab.core.clock import require_aware
-from investlab.core.errors import Conflict
+from investlab.core.errors import Conflict, InvalidInput
 from investlab.models import core as rows
 from investlab.schemas.catalog import RowCounts
 from investlab.schemas.market import ActionKind, CorporateAction
@@ -16,6 +17,16 @@ from investlab.store.repositories.lookup import dataset_row, row_by_uid
 
 ActionKey = tuple[int, ActionKind, date]
 _MOST_IN_LIST = 1000
+_WITH_COUNTERPART = frozenset({ActionKind.SPIN_OFF, ActionKind.MERGER})
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What an action says; how uncertain it is, is no part of it."""
+
+    value: Decimal
+    counterpart_id: int | None
+    counterpart_ratio: Decimal | None
 
 
 def add_actions(
@@ -23,27 +34,32 @@ def add_actions(
 ) -> RowCounts:
     """Record corporate actions of a dataset, in its currency, as ingested at `at`; return how many were new and same.
 
-    An action that says what was already known by its `known_at` is the same; one with another value and a later
-    `known_at` is a correction and new.
+    An action that says what was already known by its `known_at` is the same; one with another value, counterpart or
+    ratio and a later `known_at` is a correction and new.
 
     Raises:
         NotFound: The dataset or the ingest run does not exist.
-        Conflict: The same action was recorded with the same `known_at` and another value.
+        Conflict: The same action was recorded with the same `known_at` and other terms.
+        InvalidInput: An action that is no spin-off or merger has a counterpart.
     """
     owner = dataset_row(session, dataset)
     ingest = row_by_uid(session, rows.IngestRun, ingest_run_id, "ingest run")
     given = sorted(actions, key=lambda action: (action.known_at, _key(action)))
-    known = _known_values(session, owner.id, {action.instrument_id for action in given})
+    _check_counterparts(given)
+    known = _known_terms(session, owner.id, {action.instrument_id for action in given})
     fresh = []
     for action in given:
         told = known.setdefault(_key(action), {})
         if not _is_news(action, told):
             continue
-        told[require_aware(action.known_at)] = exact(action.value)
+        terms = _terms(action)
+        told[require_aware(action.known_at)] = terms
         fresh.append(
             rows.CorporateAction(
-                **action.model_dump(exclude={"value"}),
-                value=exact(action.value),
+                **action.model_dump(exclude={"value", "counterpart_id", "counterpart_ratio"}),
+                value=terms.value,
+                counterpart_instrument_id=terms.counterpart_id,
+                counterpart_ratio=terms.counterpart_ratio,
                 dataset_id=owner.id,
                 currency=owner.currency,
                 ingested_at=at,
@@ -92,28 +108,47 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
-def _is_news(action: CorporateAction, told: dict[datetime, Decimal]) -> bool:
-    known_at = require_aware(action.known_at)
-    if known_at in told and told[known_at] != exact(action.value):
+def _check_counterparts(actions: Iterable[CorporateAction]) -> None:
+    for action in actions:
+        has_counterpart = action.counterpart_id is not None or action.counterpart_ratio is not None
+        if has_counterpart and action.kind not in _WITH_COUNTERPART:
+            raise InvalidInput(
+                f"The {action.kind} of instrument {action.instrument_id} on {action.ex_date} has a counterpart.",
+                remedy="Only a spin-off or a merger hands out another instrument; leave the counterpart out.",
+            )
+
+
+def _is_news(action: CorporateAction, told: dict[datetime, _Terms]) -> bool:
+    known_at, terms = require_aware(action.known_at), _terms(action)
+    if known_at in told and told[known_at] != terms:
         raise Conflict(
             f"The {action.kind} of instrument {action.instrument_id} on {action.ex_date} is recorded as "
-            f"{told[known_at]}, not {exact(action.value)}, with the same known_at.",
+            f"{told[known_at].value}, not {terms.value}, with the same known_at."
+            if told[known_at].value != terms.value
+            else f"The {action.kind} of instrument {action.instrument_id} on {action.ex_date} is recorded with another "
+            "counterpart or ratio and the same known_at.",
             remedy="Give the correction its own, later known_at.",
         )
     earlier = [moment for moment in told if moment <= known_at]
-    return not earlier or told[max(earlier)] != exact(action.value)
+    return not earlier or told[max(earlier)] != terms
 
 
-def _known_values(
+def _known_terms(
     session: Session, dataset_id: int, instrument_ids: set[int]
-) -> dict[ActionKey, dict[datetime, Decimal]]:
+) -> dict[ActionKey, dict[datetime, _Terms]]:
     query = select(rows.CorporateAction).where(rows.CorporateAction.dataset_id == dataset_id)
     if len(instrument_ids) <= _MOST_IN_LIST:
         query = query.where(rows.CorporateAction.instrument_id.in_(sorted(instrument_ids)))
-    known: dict[ActionKey, dict[datetime, Decimal]] = {}
+    known: dict[ActionKey, dict[datetime, _Terms]] = {}
     for row in session.scalars(query):
-        known.setdefault((row.instrument_id, row.kind, row.ex_date), {})[row.known_at] = row.value
+        terms = _Terms(row.value, row.counterpart_instrument_id, row.counterpart_ratio)
+        known.setdefault((row.instrument_id, row.kind, row.ex_date), {})[row.known_at] = terms
     return known
+
+
+def _terms(action: CorporateAction) -> _Terms:
+    ratio = None if action.counterpart_ratio is None else exact(action.counterpart_ratio)
+    return _Terms(exact(action.value), action.counterpart_id, ratio)
 
 
 def _key(action: CorporateAction) -> ActionKey:
@@ -129,4 +164,7 @@ def _action(row: rows.CorporateAction) -> CorporateAction:
         known_at=row.known_at,
         assumed=row.assumed,
         source=row.source,
+        uncertainty=row.uncertainty,
+        counterpart_id=row.counterpart_instrument_id,
+        counterpart_ratio=None if row.counterpart_ratio is None else float(row.counterpart_ratio),
     )

@@ -2,23 +2,29 @@
 
 import math
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from investlab.core.errors import Conflict
 from investlab.models import core as rows
 from investlab.schemas.backtest import BacktestSpec, RunSummary
 from investlab.schemas.ledger import RunOutcome, RunQuery, RunRecord, RunStart, RunStatus, TrialLedger
-from investlab.store.repositories.lookup import dataset_row, require_step, row_by_uid, save, version_row
+from investlab.store.repositories.lookup import begins_with, dataset_row, require_step, row_by_uid, save, version_row
 
 
 def find_by_key(session: Session, key: str) -> RunSummary | None:
     """Return the completed run with this key, if there is one."""
-    query = _summaries().where(rows.BacktestRun.key == key, rows.BacktestRun.status == RunStatus.COMPLETED)
-    found = session.execute(query).first()
-    return None if found is None else _summary(*found)
+    query = _runs().where(rows.BacktestRun.key == key, rows.BacktestRun.status == RunStatus.COMPLETED)
+    found = _summaries(session, query.limit(1))
+    return found[0] if found else None
+
+
+def find_by_panel(session: Session, panel_id: str) -> str | None:
+    """Return the id of the latest run whose panel's id begins like this, if there is one."""
+    run = rows.BacktestRun
+    query = select(run.uid).where(begins_with(run.panel_id, panel_id))
+    return session.scalar(query.order_by(run.started_at.desc(), run.id.desc()).limit(1))
 
 
 def start_run(session: Session, start: RunStart) -> RunSummary:
@@ -99,7 +105,7 @@ def run(session: Session, run_id: str) -> RunSummary:
         Conflict: Several do.
     """
     row = row_by_uid(session, rows.BacktestRun, run_id, "backtest run")
-    return _summary(*session.execute(_summaries().where(rows.BacktestRun.id == row.id)).one())
+    return _summaries(session, _runs().where(rows.BacktestRun.id == row.id))[0]
 
 
 def run_record(session: Session, run_id: str) -> RunRecord:
@@ -126,7 +132,7 @@ def list_runs(session: Session, query: RunQuery | None = None) -> list[RunSummar
         NotFound: The query names a dataset that does not exist.
     """
     wanted = query or RunQuery()
-    selected = _summaries().order_by(rows.BacktestRun.started_at.desc(), rows.BacktestRun.id.desc())
+    selected = _runs().order_by(rows.BacktestRun.started_at.desc(), rows.BacktestRun.id.desc())
     for column, value in (
         (rows.BacktestRun.strategy, wanted.strategy),
         (rows.BacktestRun.family, wanted.family),
@@ -138,7 +144,7 @@ def list_runs(session: Session, query: RunQuery | None = None) -> list[RunSummar
             selected = selected.where(column == value)
     if wanted.dataset is not None:
         selected = selected.where(rows.Dataset.id == dataset_row(session, wanted.dataset).id)
-    return [_summary(*found) for found in session.execute(selected.limit(wanted.limit))]
+    return _summaries(session, selected.limit(wanted.limit))
 
 
 def cumulative_trials(session: Session, owner: str, family: str, dataset: str) -> TrialLedger:
@@ -204,29 +210,57 @@ def _running(session: Session, run_id: str) -> rows.BacktestRun:
     return row
 
 
-def _summaries() -> Select[Any]:
-    """Select runs with dataset, version number, and the trials counted up to and including each run.
+_Ledger = tuple[str, str, int]
+
+
+def _runs() -> Select[rows.BacktestRun, int, str, int, int | None]:
+    """Select runs with the key and name of their dataset, its version's number and the key of their ledger entry."""
+    added = rows.BacktestTrials
+    return (
+        select(rows.BacktestRun, rows.Dataset.id, rows.Dataset.name, rows.DatasetVersion.number, added.id)
+        .join(rows.DatasetVersion, rows.DatasetVersion.id == rows.BacktestRun.dataset_version_id)
+        .join(rows.Dataset, rows.Dataset.id == rows.DatasetVersion.dataset_id)
+        .join(added, added.run_id == rows.BacktestRun.id, isouter=True)
+    )
+
+
+def _summaries(session: Session, selected: Select[rows.BacktestRun, int, str, int, int | None]) -> list[RunSummary]:
+    """Return runs with the trials counted up to and including each.
 
     A run that has added none yet shows what was counted when it is read.
     """
-    added, counted = aliased(rows.BacktestTrials), aliased(rows.BacktestTrials)
-    own = select(added.id).where(added.run_id == rows.BacktestRun.id).correlate(rows.BacktestRun).scalar_subquery()
-    cumulative = (
-        select(func.coalesce(func.sum(counted.trials), 0))
-        .where(
-            counted.owner == rows.BacktestRun.owner,
-            counted.family == rows.BacktestRun.family,
-            counted.dataset_id == rows.Dataset.id,
-            counted.id <= func.coalesce(own, counted.id),
-        )
-        .correlate(rows.BacktestRun, rows.Dataset)
-        .scalar_subquery()
-    )
-    return (
-        select(rows.BacktestRun, rows.Dataset.name, rows.DatasetVersion.number, cumulative)
-        .join(rows.DatasetVersion, rows.DatasetVersion.id == rows.BacktestRun.dataset_version_id)
-        .join(rows.Dataset, rows.Dataset.id == rows.DatasetVersion.dataset_id)
-    )
+    found = session.execute(selected).all()
+    entries: dict[_Ledger, set[int | None]] = {}
+    for row, dataset_id, _, _, entry in found:
+        entries.setdefault((row.owner, row.family, dataset_id), set()).add(entry)
+    counted = {ledger: _counted(session, ledger, wanted) for ledger, wanted in entries.items()}
+    return [
+        _summary(row, dataset, number, counted[row.owner, row.family, dataset_id][entry])
+        for row, dataset_id, dataset, number, entry in found
+    ]
+
+
+def _counted(session: Session, ledger: _Ledger, entries: set[int | None]) -> dict[int | None, int]:
+    """Return how many trials a ledger counts up to and including each entry; None stands for its end.
+
+    The sum up to the first entry is the database's; what follows, few rows in a list of the latest, is added up here.
+    """
+    table = rows.BacktestTrials
+    own = (table.owner == ledger[0], table.family == ledger[1], table.dataset_id == ledger[2])
+    total = select(func.coalesce(func.sum(table.trials), 0)).where(*own)
+    counted: dict[int | None, int] = {}
+    if None in entries:
+        counted[None] = int(session.scalars(total).one())
+    keys = sorted(entry for entry in entries if entry is not None)
+    if not keys:
+        return counted
+    count = counted[keys[0]] = int(session.scalars(total.where(table.id <= keys[0])).one())
+    if len(keys) > 1:
+        between = select(table.id, table.trials).where(*own, table.id > keys[0], table.id <= keys[-1])
+        for key, trials in session.execute(between.order_by(table.id)):
+            count += trials
+            counted[key] = count
+    return counted
 
 
 def _summary(row: rows.BacktestRun, dataset: str, number: int, cumulative: int) -> RunSummary:
@@ -246,7 +280,7 @@ def _summary(row: rows.BacktestRun, dataset: str, number: int, cumulative: int) 
         executor=row.executor,
         worker_pids=tuple(row.worker_pids),
         trials=row.trials,
-        cumulative_trials=int(cumulative),
+        cumulative_trials=cumulative,
         metrics=row.metrics,
         best_parameters=row.best_parameters,
         result_hash=row.result_hash,

@@ -1,18 +1,27 @@
 """Venues and instruments, whose symbols and other identifiers are dated."""
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from investlab.core.errors import Conflict, InvalidInput, NotFound
 from investlab.models import core as rows
-from investlab.schemas.catalog import Identifier, IdentifierScheme, InstrumentDraft, InstrumentKind, Venue
+from investlab.schemas.catalog import (
+    Identifier,
+    IdentifierDraft,
+    IdentifierScheme,
+    InstrumentDraft,
+    InstrumentKind,
+    Venue,
+)
 from investlab.schemas.market import InstrumentRef
-from investlab.store.repositories.lookup import save, venue_row
-
-_MOST_IN_LIST = 1000
+from investlab.store.repositories.identity import SYMBOL, Known, Name, Names, told_names
+from investlab.store.repositories.lookup import venue_row
+from investlab.store.repositories.registering import read_instruments, read_names, write_names
+from investlab.store.symbol_directory import symbols_within
+from investlab.store.symbol_index import Scope
 
 
 def ensure_venue(session: Session, venue: Venue) -> Venue:
@@ -33,60 +42,34 @@ def venues(session: Session) -> list[Venue]:
 
 
 def ensure_instrument(session: Session, draft: InstrumentDraft) -> InstrumentRef:
-    """Return the instrument that bears a symbol on a venue from a date on, recording it when it is new.
+    """Return the instrument that a draft means, recording it when it is new; see `ensure_instruments`."""
+    return ensure_instruments(session, [draft])[0]
 
-    An instrument whose symbol is recorded from a later date gets the earlier one; a symbol whose period has ended
-    before `valid_from` belongs to another instrument, so a new one is recorded.
+
+def ensure_instruments(session: Session, drafts: Sequence[InstrumentDraft]) -> list[InstrumentRef]:
+    """Return the instruments that drafts mean, in the order given and under their symbols, recording new ones.
+
+    An instrument of the venue that bore one of the FIGIs, ISINs or CUSIPs told, on a day told, is the same one; else
+    one that bore the symbol, a former symbol or the provider's symbol on such a day, unless its FIGI, ISIN or CUSIP is
+    another. Of an instrument known, earlier starts, ends and further identifiers are added. A recorded end stays; a
+    recorded name without an end ends only when a draft tells its end.
 
     Raises:
-        NotFound: The venue is not recorded.
-        Conflict: The recorded instrument is of another kind or currency, or the earlier period is another's.
-        InvalidInput: `level_basis` is given for what is no index.
+        NotFound: A venue is not recorded.
+        Conflict: A recorded instrument is of another kind or currency, or names overlap that exclude each other.
+        InvalidInput: `level_basis` is given for what is no index, or a period ends before it begins.
     """
-    if draft.level_basis is not None and draft.kind is not InstrumentKind.INDEX:
-        raise InvalidInput(f"{draft.symbol} is no index and has no level basis.", remedy="Leave level_basis out.")
-    venue = venue_row(session, draft.venue)
-    periods = _periods(session, IdentifierScheme.SYMBOL, draft.symbol, venue.id)
-    known = [period for period in periods if period.valid_to is None or period.valid_to > draft.valid_from]
-    if known:
-        return _known_instrument(session, draft, min(known, key=lambda period: period.valid_from))
-    instrument = rows.Instrument(
-        kind=draft.kind,
-        name=draft.name,
-        currency=draft.currency,
-        venue_id=venue.id,
-        level_basis=draft.level_basis,
-    )
-    save(session, instrument)
-    session.add(
-        rows.InstrumentIdentifier(
-            instrument_id=instrument.id,
-            scheme=IdentifierScheme.SYMBOL,
-            value=draft.symbol,
-            valid_from=draft.valid_from,
-            source=draft.source,
-        )
-    )
-    session.flush()
-    return _ref(instrument, venue.mic, draft.symbol)
-
-
-def _known_instrument(session: Session, draft: InstrumentDraft, period: rows.InstrumentIdentifier) -> InstrumentRef:
-    instrument = session.get_one(rows.Instrument, period.instrument_id)
-    for what, recorded, given in (
-        ("kind", instrument.kind, draft.kind),
-        ("currency", instrument.currency, draft.currency),
-    ):
-        if recorded != given:
-            raise Conflict(
-                f"{draft.symbol} on {draft.venue} is recorded with {what} {recorded}, not {given}.",
-                remedy="Correct the source, or give the venue it really trades on.",
-            )
-    instrument.name = instrument.name or draft.name
-    instrument.level_basis = instrument.level_basis or draft.level_basis
-    period.valid_from = min(period.valid_from, draft.valid_from)
-    session.flush()
-    return _ref(instrument, draft.venue, draft.symbol)
+    for draft in drafts:
+        if draft.level_basis is not None and draft.kind is not InstrumentKind.INDEX:
+            raise InvalidInput(f"{draft.symbol} is no index and has no level basis.", remedy="Leave level_basis out.")
+    venue_ids = {mic: venue_row(session, mic).id for mic in sorted({draft.venue for draft in drafts})}
+    names = read_names(session, ((told.scheme, told.value) for draft in drafts for told in told_names(draft)))
+    ensured: dict[int, Known] = {}
+    # The earlier symbols of a delivery come first: one that ended makes way for its next bearer.
+    for place in sorted(range(len(drafts)), key=lambda place: drafts[place].valid_from):
+        ensured[place] = names.ensure(drafts[place], venue_ids[drafts[place].venue])
+    write_names(session, names)
+    return [_ref(ensured[place], draft) for place, draft in enumerate(drafts)]
 
 
 def add_identifier(session: Session, identifier: Identifier) -> Identifier:
@@ -94,23 +77,14 @@ def add_identifier(session: Session, identifier: Identifier) -> Identifier:
 
     Raises:
         NotFound: The instrument does not exist.
-        Conflict: On that venue, the same scheme and value already name something during part of the period.
+        Conflict: On that venue, the same scheme and value already name something during part of the period, or the
+            instrument has another symbol then.
     """
-    instrument = session.get(rows.Instrument, identifier.instrument_id)
-    if instrument is None:
-        raise NotFound(f"There is no instrument {identifier.instrument_id}.", remedy="Record the instrument first.")
-    for other in _periods(session, identifier.scheme, identifier.value, instrument.venue_id):
-        if _identifier(other).model_copy(update={"source": identifier.source}) == identifier:
-            return _identifier(other)
-        if _overlap(other, identifier):
-            raise Conflict(
-                f"{identifier.scheme} {identifier.value!r} already names instrument {other.instrument_id} "
-                f"from {other.valid_from} to {other.valid_to or 'today'}.",
-                remedy="End that period first, or give one that does not overlap.",
-            )
-    session.add(rows.InstrumentIdentifier(**identifier.model_dump()))
-    session.flush()
-    return identifier
+    names, instrument = _with_name(session, identifier.instrument_id, identifier.scheme, identifier.value)
+    told = IdentifierDraft(**identifier.model_dump(exclude={"instrument_id", "source"}))
+    recorded = names.add(instrument, told, identifier.source)
+    write_names(session, names)
+    return _identifier(recorded)
 
 
 def rename_instrument(session: Session, instrument_id: int, symbol: str, *, on: date, source: str) -> InstrumentRef:
@@ -120,40 +94,44 @@ def rename_instrument(session: Session, instrument_id: int, symbol: str, *, on: 
         NotFound: The instrument does not exist or has no symbol on that day.
         Conflict: The symbol names another instrument of the venue then, or the instrument was renamed later.
     """
-    periods = [p for p in identifiers(session, instrument_id) if p.scheme is IdentifierScheme.SYMBOL]
-    running = [p for p in periods if p.valid_from <= on and (p.valid_to is None or on < p.valid_to)]
-    if not running:
-        raise NotFound(f"Instrument {instrument_id} has no symbol on {on}.", remedy="Check the instrument and the day.")
-    old = running[0]
+    names, instrument = _with_name(session, instrument_id, SYMBOL, symbol)
+    old = _symbol_on(instrument, on)
     if old.value != symbol:
-        if old.valid_to is not None or old.valid_from == on:
+        if old.end is not None or old.start == on:
             raise Conflict(
-                f"Instrument {instrument_id} is already renamed: {old.value!r} holds from {old.valid_from} to "
-                f"{old.valid_to or 'today'}.",
+                f"Instrument {instrument_id} is already renamed: {old.value!r} holds from {old.start} to "
+                f"{old.end or 'today'}.",
                 remedy="Rename on a day after its latest renaming.",
             )
-        row = session.scalars(
-            select(rows.InstrumentIdentifier).where(
-                rows.InstrumentIdentifier.instrument_id == instrument_id,
-                rows.InstrumentIdentifier.scheme == IdentifierScheme.SYMBOL,
-                rows.InstrumentIdentifier.value == old.value,
-                rows.InstrumentIdentifier.valid_from == old.valid_from,
-            )
-        ).one()
-        row.valid_to = on
-        new = Identifier(
-            instrument_id=instrument_id, scheme=IdentifierScheme.SYMBOL, value=symbol, valid_from=on, source=source
+        old.move(old.start, on)
+        names.add(instrument, IdentifierDraft(scheme=SYMBOL, value=symbol, valid_from=on), source)
+        write_names(session, names)
+    return instruments(session, [instrument_id])[0]
+
+
+def delist_instrument(session: Session, instrument_id: int, *, on: date) -> InstrumentRef:
+    """End an instrument's symbol on a day, the first it no longer trades on. Doing it again changes nothing.
+
+    Raises:
+        NotFound: The instrument does not exist or has no symbol on the day before.
+        Conflict: The symbol ended, or was given up for another, on another day.
+    """
+    names, instrument = _with_name(session, instrument_id, SYMBOL, "")
+    last = _symbol_on(instrument, on - timedelta(days=1))
+    if last.end not in {None, on}:
+        raise Conflict(
+            f"{last.value!r} of instrument {instrument_id} ended on {last.end}.",
+            remedy="Delist it on that day or later.",
         )
-        add_identifier(session, new)
+    last.move(last.start, on)
+    write_names(session, names)
     return instruments(session, [instrument_id])[0]
 
 
 def identifiers(session: Session, instrument_id: int) -> list[Identifier]:
     """List an instrument's identifiers ordered by scheme, start and value."""
-    found = session.scalars(
-        select(rows.InstrumentIdentifier).where(rows.InstrumentIdentifier.instrument_id == instrument_id)
-    )
-    return sorted((_identifier(row) for row in found), key=lambda i: (i.scheme, i.valid_from, i.value))
+    found = [_identifier(name) for known in read_instruments(session, [instrument_id]) for name in known.names]
+    return sorted(found, key=lambda i: (i.scheme, i.valid_from, i.value))
 
 
 def instruments(session: Session, instrument_ids: Sequence[int]) -> list[InstrumentRef]:
@@ -162,18 +140,26 @@ def instruments(session: Session, instrument_ids: Sequence[int]) -> list[Instrum
     Raises:
         NotFound: One of them does not exist.
     """
-    wanted = set(instrument_ids)
-    found = {ref.instrument_id: ref for ref in _latest_refs(session) if ref.instrument_id in wanted}
-    missing = sorted(wanted - set(found))
-    if missing:
-        raise NotFound(f"There is no instrument {missing[0]}.", remedy="Ingest its bars first.")
-    return [found[key] for key in instrument_ids]
+    return symbols_within(session, of=instrument_ids).instruments(instrument_ids)
+
+
+def instruments_on(session: Session, instrument_ids: Sequence[int], *, on: date) -> list[InstrumentRef]:
+    """Return instruments in the order given, each with the symbol it had on a day, also those delisted before it.
+
+    Where it had none on the day, its last symbol before it is given, else its first.
+
+    Raises:
+        NotFound: One of them does not exist.
+    """
+    return symbols_within(session, of=instrument_ids).instruments(instrument_ids, on=on)
 
 
 def find_instruments(
     session: Session, query: str = "", *, kind: InstrumentKind | None = None, limit: int = 50
 ) -> list[InstrumentRef]:
     """List instruments whose name or any identifier contains the query, whatever its case, ordered by symbol."""
+    if not query and kind is None:
+        return list(symbols_within(session))[:limit]
     named = select(rows.InstrumentIdentifier.instrument_id).where(
         rows.InstrumentIdentifier.value.icontains(query, autoescape=True)
     )
@@ -183,7 +169,7 @@ def find_instruments(
     if kind is not None:
         chosen = chosen.where(rows.Instrument.kind == kind)
     wanted = set(session.scalars(chosen))
-    return [ref for ref in _latest_refs(session) if ref.instrument_id in wanted][:limit]
+    return [ref for ref in symbols_within(session) if ref.instrument_id in wanted][:limit]
 
 
 def resolve_symbols(
@@ -203,102 +189,76 @@ def resolve_symbols(
         NotFound: Nothing bears a symbol; near matches are named.
         Conflict: Instruments of several venues bear a symbol.
     """
-    candidates = _bearers(session, symbols, on, venue, among)
-    resolved = []
-    for symbol in symbols:
-        bearers = candidates.get(symbol, {})
-        if not bearers:
-            known = _known_symbols(session, on, venue, among)
-            raise NotFound.named("symbol", symbol, known, remedy=f"It must hold on {on}." if on else "")
-        if len(bearers) > 1:
-            raise Conflict(f"{symbol} trades on {', '.join(sorted(bearers))}.", remedy="Name the venue.")
-        resolved.append(next(iter(bearers.values())))
-    return resolved
+    return symbols_within(session, symbols=set(symbols)).bearers(symbols, Scope(on=on, venue=venue, among=among))
 
 
-def _bearers(
-    session: Session, symbols: Sequence[str], on: date | None, venue: str | None, among: Collection[int] | None
-) -> dict[str, dict[str, InstrumentRef]]:
-    """Map each symbol to its bearer on each venue, the latest one where several follow each other."""
-    found: dict[str, dict[str, InstrumentRef]] = {}
-    wanted = set(symbols)
-    for period, instrument, mic in _symbol_rows(session, on, venue, wanted if len(wanted) <= _MOST_IN_LIST else None):
-        if period.value in wanted and (among is None or instrument.id in among):
-            found.setdefault(period.value, {})[mic] = _ref(instrument, mic, period.value)
-    return found
+def resolve_symbols_as_of(
+    session: Session, symbols: Sequence[str], *, day: date, among: Collection[int] | None = None
+) -> list[InstrumentRef]:
+    """Return the instruments that bore these symbols on a day or, if none did, last before it, in the order given.
+
+    What is renamed or listed after the day changes nothing. `among` holds instrument ids, such as those of a dataset.
+
+    Raises:
+        NotFound: Nothing bore a symbol by then; near matches are named.
+        Conflict: Instruments of several venues bore a symbol.
+    """
+    return symbols_within(session, symbols=set(symbols)).bearers(symbols, Scope(begun_by=day, among=among))
 
 
-def _known_symbols(session: Session, on: date | None, venue: str | None, among: Collection[int] | None) -> set[str]:
-    return {
-        period.value
-        for period, instrument, _ in _symbol_rows(session, on, venue, None)
-        if among is None or instrument.id in among
-    }
+def resolve_dated(
+    session: Session, dated: Sequence[tuple[str, date]], *, venue: str | None = None
+) -> list[InstrumentRef]:
+    """Return the instruments that bear symbols, each on a day of its own, in the order given.
+
+    Raises:
+        NotFound: Nothing bears a symbol on its day; near matches are named.
+        Conflict: Instruments of several venues bear a symbol.
+    """
+    return symbols_within(session, symbols={symbol for symbol, _ in dated}).bearers_on(dated, venue=venue)
 
 
-def _symbol_rows(
-    session: Session, on: date | None, venue: str | None, values: Collection[str] | None
-) -> list[tuple[rows.InstrumentIdentifier, rows.Instrument, str]]:
-    """Return symbol periods with instrument and MIC; the period that ends last comes last."""
-    period = rows.InstrumentIdentifier
-    query = (
-        select(period, rows.Instrument, rows.Venue.mic)
-        .join(rows.Instrument, rows.Instrument.id == period.instrument_id)
-        .join(rows.Venue, rows.Venue.id == rows.Instrument.venue_id)
-        .where(period.scheme == IdentifierScheme.SYMBOL)
-    )
-    if on is not None:
-        query = query.where(period.valid_from <= on, or_(period.valid_to.is_(None), period.valid_to > on))
-    if venue is not None:
-        query = query.where(rows.Venue.mic == venue)
-    if values is not None:
-        query = query.where(period.value.in_(sorted(values)))
-    found = [(row[0], row[1], row[2]) for row in session.execute(query)]
-    return sorted(found, key=lambda row: (row[0].valid_to or date.max, row[0].valid_from, row[0].id))
+def _with_name(session: Session, instrument_id: int, scheme: IdentifierScheme, value: str) -> tuple[Names, Known]:
+    """Return an instrument among all that ever bore a name.
+
+    Raises:
+        NotFound: The instrument does not exist.
+    """
+    names = read_names(session, [(scheme, value)], also=[instrument_id])
+    for known in names.instruments:
+        if known.key == instrument_id:
+            return names, known
+    raise NotFound(f"There is no instrument {instrument_id}.", remedy="Record the instrument first.")
 
 
-def _latest_refs(session: Session) -> list[InstrumentRef]:
-    latest = {
-        instrument.id: _ref(instrument, mic, period.value)
-        for period, instrument, mic in _symbol_rows(session, None, None, None)
-    }
-    return sorted(latest.values(), key=lambda ref: (ref.symbol, ref.venue, ref.instrument_id))
-
-
-def _periods(
-    session: Session, scheme: IdentifierScheme, value: str, venue_id: int
-) -> Sequence[rows.InstrumentIdentifier]:
-    return session.scalars(
-        select(rows.InstrumentIdentifier)
-        .join(rows.Instrument, rows.Instrument.id == rows.InstrumentIdentifier.instrument_id)
-        .where(
-            rows.Instrument.venue_id == venue_id,
-            rows.InstrumentIdentifier.scheme == scheme,
-            rows.InstrumentIdentifier.value == value,
-        )
-    ).all()
-
-
-def _overlap(period: rows.InstrumentIdentifier, other: Identifier) -> bool:
-    starts_before_end = other.valid_to is None or period.valid_from < other.valid_to
-    ends_after_start = period.valid_to is None or period.valid_to > other.valid_from
-    return starts_before_end and ends_after_start
+def _symbol_on(instrument: Known, day: date) -> Name:
+    for name in instrument.names:
+        if name.scheme is SYMBOL and name.holds(day):
+            return name
+    raise NotFound(f"Instrument {instrument.key} has no symbol on {day}.", remedy="Check the instrument and the day.")
 
 
 def _venue(row: rows.Venue) -> Venue:
     return Venue(mic=row.mic, name=row.name, timezone=row.timezone, calendar=row.calendar)
 
 
-def _identifier(row: rows.InstrumentIdentifier) -> Identifier:
+def _identifier(name: Name) -> Identifier:
     return Identifier(
-        instrument_id=row.instrument_id,
-        scheme=row.scheme,
-        value=row.value,
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        source=row.source,
+        instrument_id=name.bearer.key or 0,
+        scheme=name.scheme,
+        value=name.value,
+        valid_from=name.start,
+        valid_to=name.end,
+        source=name.source,
     )
 
 
-def _ref(row: rows.Instrument, mic: str, symbol: str) -> InstrumentRef:
-    return InstrumentRef(instrument_id=row.id, symbol=symbol, name=row.name, currency=row.currency, venue=mic)
+def _ref(known: Known, draft: InstrumentDraft) -> InstrumentRef:
+    return InstrumentRef(
+        instrument_id=known.key or 0,
+        symbol=draft.symbol,
+        name=known.name,
+        currency=known.currency,
+        venue=draft.venue,
+        sector=known.sector,
+    )

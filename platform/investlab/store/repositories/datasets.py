@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, union, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from investlab.core.clock import require_aware
 from investlab.core.errors import Conflict, MixedData, NotFound
 from investlab.models import core as rows
-from investlab.schemas.catalog import DatasetDescription, DatasetInfo, DatasetVersionInfo, VersionDraft
-from investlab.store.repositories.lookup import dataset_row, row_by_uid, save
+from investlab.schemas.catalog import DatasetDescription, DatasetInfo, DatasetVersionInfo, VersionDraft, VersionHold
+from investlab.store.repositories.lookup import dataset_row, row_by_uid, save, version_row
 
 _MEANING = ("price_basis", "currency", "calendar", "synthetic")
 
@@ -111,8 +111,9 @@ def latest_version(session: Session, name: str) -> DatasetVersionInfo | None:
     Raises:
         NotFound: There is no dataset of that name.
     """
-    found = versions(session, name)
-    return found[-1] if found else None
+    row = dataset_row(session, name)
+    last = _last_number(session, row.id)
+    return None if last is None else _versions(session, row, rows.DatasetVersion.number == last)[0]
 
 
 def version(session: Session, name: str, number: int) -> DatasetVersionInfo:
@@ -141,15 +142,62 @@ def versions(session: Session, name: str) -> list[DatasetVersionInfo]:
 
 
 def pinned_versions(session: Session, name: str) -> list[DatasetVersionInfo]:
-    """List the versions that backtests and training runs stand on, ordered by number; a vacuum must spare them.
+    """List the versions that runs stand on or that pins hold, ordered by number; a vacuum must spare them.
 
     Raises:
         NotFound: There is no dataset of that name.
     """
-    used = rows.DatasetVersion.id.in_(
-        union(select(rows.BacktestRun.dataset_version_id), select(rows.TrainingRun.dataset_version_id))
-    )
+    held = (rows.BacktestRun, rows.TrainingRun, rows.DatasetPin)
+    used = or_(*(exists().where(table.dataset_version_id == rows.DatasetVersion.id) for table in held))
     return _versions(session, dataset_row(session, name), used)
+
+
+def pin_version(session: Session, name: str, number: int, *, label: str, owner: str, at: datetime) -> VersionHold:
+    """Hold a version under a label, so that a vacuum spares it; the same label again changes nothing.
+
+    Raises:
+        NotFound: There is no such dataset or version.
+    """
+    held = version_row(session, name, number)
+    pin = session.scalar(
+        select(rows.DatasetPin).where(rows.DatasetPin.dataset_version_id == held.id, rows.DatasetPin.label == label)
+    )
+    if pin is None:
+        pin = rows.DatasetPin(dataset_version_id=held.id, label=label, owner=owner, created_at=require_aware(at))
+        save(session, pin)
+    return _hold(pin, name, number)
+
+
+def unpin_version(session: Session, name: str, number: int, *, label: str) -> None:
+    """Let a version go that was held under a label.
+
+    Raises:
+        NotFound: There is no such dataset or version, or it is not held under that label.
+    """
+    held = version_row(session, name, number)
+    pin = session.scalar(
+        select(rows.DatasetPin).where(rows.DatasetPin.dataset_version_id == held.id, rows.DatasetPin.label == label)
+    )
+    if pin is None:
+        labels = [pin.label for pin in pins(session, name) if pin.number == number]
+        raise NotFound.named("pin", label, labels, remedy=f"`investlab data versions {name}` shows every pin.")
+    session.delete(pin)
+    session.flush()
+
+
+def pins(session: Session, name: str) -> list[VersionHold]:
+    """List the pins of a dataset ordered by version number and label.
+
+    Raises:
+        NotFound: There is no dataset of that name.
+    """
+    query = (
+        select(rows.DatasetPin, rows.DatasetVersion.number)
+        .join(rows.DatasetVersion, rows.DatasetVersion.id == rows.DatasetPin.dataset_version_id)
+        .where(rows.DatasetVersion.dataset_id == dataset_row(session, name).id)
+    )
+    found = [_hold(pin, name, number) for pin, number in session.execute(query)]
+    return sorted(found, key=lambda pin: (pin.number, pin.label))
 
 
 def _versions(session: Session, row: rows.Dataset, *conditions: ColumnElement[bool]) -> list[DatasetVersionInfo]:
@@ -171,6 +219,10 @@ def _last_number(session: Session, dataset_id: int) -> int | None:
 def _info(row: rows.Dataset, latest: int | None) -> DatasetInfo:
     described = {name: getattr(row, name) for name in DatasetDescription.model_fields}
     return DatasetInfo(**described, created_at=row.created_at, latest_version=latest)
+
+
+def _hold(row: rows.DatasetPin, dataset: str, number: int) -> VersionHold:
+    return VersionHold(dataset=dataset, number=number, label=row.label, owner=row.owner, created_at=row.created_at)
 
 
 def _version(row: rows.DatasetVersion, dataset_name: str, ingest_uid: str) -> DatasetVersionInfo:

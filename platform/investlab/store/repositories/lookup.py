@@ -1,7 +1,7 @@
 """Finding rows by the names and ids that people use."""
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, false, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from investlab.core.errors import Conflict, InvalidInput, NotFound
 from investlab.models.core import (
@@ -65,20 +65,33 @@ def venue_row(session: Session, mic: str) -> Venue:
     return row
 
 
+def uid_equals[Uid: _WithUid](session: Session, table: type[Uid], given: str) -> bool:
+    """Say whether a record has just this id."""
+    return session.scalar(select(table.id).where(table.uid == given)) is not None
+
+
 def uid_matches[Uid: _WithUid](session: Session, table: type[Uid], given: str) -> list[str]:
     """List the ids that equal `given`, else up to six that begin with it, ordered.
 
     Raises:
         InvalidInput: A beginning is too short to mean anything.
     """
-    exact = session.scalar(select(table.uid).where(table.uid == given))
-    if exact is not None:
-        return [exact]
+    if uid_equals(session, table, given):
+        return [given]
     if len(given) < SHORTEST_PREFIX:
         raise InvalidInput(f"The id {given!r} is too short.", remedy=f"Give at least {SHORTEST_PREFIX} characters.")
-    beginning = table.uid.startswith(given, autoescape=True)
-    found = session.scalars(select(table.uid).where(beginning).limit(_SHOWN + 1)).all()
-    return sorted(uid for uid in found if uid.startswith(given))
+    query = select(table.uid).where(begins_with(table.uid, given)).order_by(table.uid).limit(_SHOWN + 1)
+    return list(session.scalars(query))
+
+
+def begins_with(column: InstrumentedAttribute[str], beginning: str) -> ColumnElement[bool]:
+    """Return the condition that an id begins like this, as a range: an index serves it, unlike LIKE.
+
+    It holds for columns ordered by bytes (`IdText`), and for ids, which are ASCII.
+    """
+    if not beginning.isascii():
+        return false()
+    return and_(column >= beginning, column < beginning[:-1] + chr(ord(beginning[-1]) + 1))
 
 
 def row_by_uid[Uid: _WithUid](session: Session, table: type[Uid], given: str, kind: str) -> Uid:

@@ -167,6 +167,14 @@ def list_runs(session: Session, pipeline: str | None = None, *, limit: int = 50)
     return _with_steps(session, session.scalars(query.limit(limit)).all())
 
 
+def running_runs(session: Session) -> dict[str, str]:
+    """Return the pipeline of every run that is recorded as running, by run id."""
+    query = select(rows.PipelineRun.uid, rows.PipelineRun.pipeline).where(
+        rows.PipelineRun.status == PipelineStatus.RUNNING
+    )
+    return {run_id: pipeline for run_id, pipeline in session.execute(query)}
+
+
 def _add_step(session: Session, draft: StepDraft, status: StepStatus, at: datetime | None) -> PipelineStepInfo:
     owner = _open_run(session, draft.run_id)
     taken = select(rows.PipelineStep.id).where(

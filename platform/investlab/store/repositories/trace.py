@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from investlab.models import core as rows
 from investlab.schemas.audit import Located, RecordKind
-from investlab.store.repositories.lookup import the_only, uid_matches
+from investlab.store.repositories.lookup import the_only, uid_equals, uid_matches
 
 
 def locate(session: Session, given: str) -> Located:
@@ -18,17 +18,19 @@ def locate(session: Session, given: str) -> Located:
     """
     if session.scalar(select(rows.Dataset.id).where(rows.Dataset.name == given)) is not None:
         return Located(kind=RecordKind.DATASET, record_id=given)
-    found = {
-        uid: kind
-        for kind, matches in (
-            (RecordKind.INGEST_RUN, uid_matches(session, rows.IngestRun, given)),
-            (RecordKind.BACKTEST_RUN, uid_matches(session, rows.BacktestRun, given)),
-            (RecordKind.PIPELINE_RUN, uid_matches(session, rows.PipelineRun, given)),
-            (RecordKind.PIPELINE_STEP, uid_matches(session, rows.PipelineStep, given)),
-            (RecordKind.TRAINING_RUN, uid_matches(session, rows.TrainingRun, given)),
-            (RecordKind.MODEL_VERSION, uid_matches(session, rows.ModelVersion, given)),
-        )
-        for uid in matches
-    }
-    uid = given if given in found else the_only(sorted(found), given, "record")
+    for kind, table in _TABLES.items():
+        if uid_equals(session, table, given):
+            return Located(kind=kind, record_id=given)
+    found = {uid: kind for kind, table in _TABLES.items() for uid in uid_matches(session, table, given)}
+    uid = the_only(sorted(found), given, "record")
     return Located(kind=found[uid], record_id=uid)
+
+
+_TABLES = {
+    RecordKind.INGEST_RUN: rows.IngestRun,
+    RecordKind.BACKTEST_RUN: rows.BacktestRun,
+    RecordKind.PIPELINE_RUN: rows.PipelineRun,
+    RecordKind.PIPELINE_STEP: rows.PipelineStep,
+    RecordKind.TRAINING_RUN: rows.TrainingRun,
+    RecordKind.MODEL_VERSION: rows.ModelVersion,
+}

@@ -11,7 +11,7 @@ from investlab.schemas.backtest import PanelRequest
 from investlab.schemas.ledger import RunStatus
 from investlab.schemas.registry import InputSignature, ModelLineage, Scorecard, TrainingRunInfo, TrainingSpec
 from investlab.schemas.training import TrainingEnd, TrainingRecord, TrainingStart
-from investlab.store.repositories.lookup import require_step, row_by_uid, save, version_row
+from investlab.store.repositories.lookup import begins_with, require_step, row_by_uid, save, version_row
 
 
 def find_by_key(session: Session, key: str) -> TrainingRunInfo | None:
@@ -110,8 +110,8 @@ def list_training(session: Session, *, learner: str | None = None, limit: int = 
 
 def find_by_panel(session: Session, panel_id: str) -> TrainingRunInfo | None:
     """Return the latest training run whose panel's id begins like this, if there is one."""
-    query = training_rows().where(rows.TrainingRun.panel_id.startswith(panel_id, autoescape=True))
-    found = session.execute(query.order_by(rows.TrainingRun.id.desc())).first()
+    query = training_rows().where(begins_with(rows.TrainingRun.panel_id, panel_id))
+    found = session.execute(query.order_by(rows.TrainingRun.id.desc()).limit(1)).first()
     return None if found is None else _info(*found)
 
 

@@ -1,0 +1,26 @@
+"""Listing what providers offer needs no key, no network and none of the vendors' libraries."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROBE = """
+import json, sys
+from investlab.core.extensions import PROVIDERS, extensions
+from investlab.services.ingest import load_provider
+
+found = {item.name: [offer.name for offer in load_provider(item.name).datasets()] for item in extensions(PROVIDERS)}
+print(json.dumps([found, sorted(sys.modules)]))
+"""
+
+
+@pytest.mark.slow
+def test_providers_are_listed_without_key_network_or_vendor_libraries() -> None:
+    bare = {"PATH": "/nowhere", "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    outcome = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, env=bare)
+    found, loaded = json.loads(outcome.stdout)
+    assert {"alpaca", "sample", "synthetic", "yfinance"} <= set(found)
+    assert all(names == sorted(names) and names for names in found.values())
+    assert not {"httpx", "yfinance", "curl_cffi"} & set(loaded)
