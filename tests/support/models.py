@@ -23,6 +23,7 @@ MODEL = "us-ranker"
 FEATURES = ("momentum_12_1", "return_21")
 FIRST = date(2018, 1, 1)
 SESSIONS = 600
+PANEL = PanelRequest(dataset="us", symbols=("AAPL",))
 
 
 def evaluation(level: float, *, sessions: int = SESSIONS) -> Evaluation:
@@ -56,6 +57,7 @@ def trained(
     artifact: bytes | None = None,
     features: Sequence[str] = FEATURES,
     sessions: int = SESSIONS,
+    panel: PanelRequest = PANEL,
 ) -> TrainedModel:
     """Return a recorded linear model; each number has other weights and another training run."""
     found = evaluation(level, sessions=sessions)
@@ -66,7 +68,7 @@ def trained(
         run_id=run_id,
         key=f"key-{number}",
         spec=TrainingSpec(learner="momentum_12_1", features=tuple(features), horizon_sessions=5),
-        panel=PanelRequest(dataset="us", symbols=("AAPL",)),
+        panel=panel,
         panel_id="pn-1",
         dataset_version=1,
         code_identity="code-1",

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +62,16 @@ class Champion:
         return self.model
 
 
-def loaded_model(number: int = 1) -> LoadedModel:
+def loaded_model(
+    number: int = 1, *, trained_through: date | None = None, horizon_sessions: int = HORIZON
+) -> LoadedModel:
     """Return a version whose scores are the first feature, turned around in even ones."""
     info = ModelVersionInfo(
         version_id=f"mv-{number:04d}",
         model="us-ranker",
         number=number,
         learner="first_feature",
-        signature=InputSignature(features=(FEATURE,), horizon_sessions=HORIZON),
+        signature=InputSignature(features=(FEATURE,), horizon_sessions=horizon_sessions),
         artifact_format=ArtifactFormat.LINEAR_JSON,
         artifact_sha256="0" * 64,
         evaluation_sha256="0" * 64,
@@ -92,6 +94,7 @@ def loaded_model(number: int = 1) -> LoadedModel:
             code_identity="code",
             lock_hash="lock",
             platform_version="0",
+            trained_through=trained_through,
         ),
         content_hash="0" * 64,
         created_at=datetime(2024, 1, 2, tzinfo=UTC),

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 
@@ -61,6 +61,7 @@ def version_of(
     features: Sequence[str] = FEATURES,
     symbols: Sequence[str] = ("AAA", "BBB", "CCC"),
     dataset: str = "test-raw",
+    trained_through: date | None = None,
 ) -> ModelVersionInfo:
     """Return a version whose artifact is this."""
     return ModelVersionInfo(
@@ -91,6 +92,7 @@ def version_of(
             code_identity="c" * 64,
             lock_hash="l" * 64,
             platform_version="0.1.0",
+            trained_through=trained_through,
         ),
         content_hash="h" * 64,
         created_at=datetime(2024, 1, 2, tzinfo=UTC),
@@ -106,10 +108,12 @@ class ScriptedSource:
     failure: InvestlabError | None = None
     reads: int = 0
     model: str = "us-ranker"
+    trained_through: date | None = None
 
     def promote(self, content: bytes, number: int) -> None:
         """Let a version of this artifact be champion."""
-        self.content, self.version = content, version_of(content, number)
+        self.content = content
+        self.version = version_of(content, number, trained_through=self.trained_through)
 
     def champion(self) -> ModelVersionInfo | None:
         """Return the champion."""

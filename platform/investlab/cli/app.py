@@ -23,7 +23,7 @@ HELP = {
     "backtest": "Backtests, sweeps and their records.",
     "config": "Show every setting, its value and where it comes from.",
     "data": "Datasets, instruments and bars.",
-    "db": "The database and its migrations.",
+    "db": "The database: migrations, checks, backups and copies.",
     "demo": "Ingest the sample data, run the research pipeline and print a summary.",
     "doctor": "Check the ground investlab stands on.",
     "model": "Models, their versions and their champions.",

@@ -17,7 +17,7 @@ from investlab.services.restoring import RestoreRequest, read_manifest, restore,
 from investlab.services.verification import database_state, database_stats, verify_database, verify_stores
 from investlab.services.workspace import open_workspace
 
-db = typer.Typer(help="The database and its migrations.", no_args_is_help=True, **STYLE)
+db = typer.Typer(help="The database: migrations, checks, backups and copies.", no_args_is_help=True, **STYLE)
 
 
 @db.command("current")

@@ -25,6 +25,9 @@ class Settings(BaseModel):
     notebooks: Path = Field(
         Path("notebooks"), description="Folder of the notebooks; its pipelines/ holds the pipelines."
     )
+    files: Path | None = Field(
+        None, description="Folder of the data files that provider files offers; default is files in the home folder."
+    )
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the database; default is SQLite in the home folder."
     )
@@ -76,6 +79,11 @@ class Settings(BaseModel):
     def pipelines_path(self) -> Path:
         """Return the folder of the pipeline files as an absolute path."""
         return self.notebooks.expanduser().absolute() / "pipelines"
+
+    @property
+    def files_path(self) -> Path:
+        """Return the folder of provider `files` as an absolute path."""
+        return self.home_path / "files" if self.files is None else self.files.expanduser().absolute()
 
     @property
     def stated_origins(self) -> frozenset[str]:

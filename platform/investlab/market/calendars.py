@@ -1,6 +1,6 @@
 """Trading calendars: which days are sessions and when each closes."""
 
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from functools import lru_cache
 
 import exchange_calendars
@@ -18,6 +18,19 @@ def _calendar(name: str, end_year: int) -> exchange_calendars.ExchangeCalendar:
     if name not in SESSIONS_PER_YEAR:
         raise NotFound.named("calendar", name, SESSIONS_PER_YEAR)
     return exchange_calendars.get_calendar(name, start=FIRST_SESSION.isoformat(), end=f"{end_year}-12-31")
+
+
+@lru_cache(maxsize=16)
+def calendar_zone(name: str) -> tzinfo:
+    """Return the time zone in which the calendar's exchange stands.
+
+    Raises:
+        NotFound: The calendar is not known.
+    """
+    if name not in SESSIONS_PER_YEAR:
+        raise NotFound.named("calendar", name, SESSIONS_PER_YEAR)
+    zone: tzinfo = exchange_calendars.get_calendar(name, start="2020-01-01", end="2020-12-31").tz
+    return zone
 
 
 def sessions_between(calendar: str, start: date, end: date) -> np.ndarray:

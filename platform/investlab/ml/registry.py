@@ -7,7 +7,7 @@ import numpy as np
 from investlab.analytics.information import MeanInterval, mean_interval
 from investlab.core.errors import InvalidInput
 from investlab.ml.evaluation import Evaluation
-from investlab.schemas.registry import PromotionDecision
+from investlab.schemas.registry import ModelLineage, PromotionDecision
 
 LARGEST_GAIN = 2.0
 """Between coefficients of −1 and 1; bounds of what cannot be told are cut to it."""
@@ -37,11 +37,12 @@ class PromotionRule:
     def text(self) -> str:
         """Return the rule in words."""
         return (
-            f"On the out-of-sample sessions that both were scored on, at least {self.min_observations}, the "
-            f"challenger's mean information coefficient must exceed the champion's by more than {self.min_gain:g}, and "
-            f"the {self.confidence:.0%} confidence interval of the mean difference, which allows for overlapping "
-            f"forward returns, must lie above zero. Without a champion, {self.min_observations} out-of-sample sessions "
-            "are enough."
+            "Both must be trained and scored on the same instruments of the same dataset. On the out-of-sample sessions "
+            f"that both were scored on, at least {self.min_observations}, the challenger's mean "
+            f"information coefficient must exceed the champion's by more than {self.min_gain:g}, and the "
+            f"{self.confidence:.0%} confidence interval of the mean difference, which allows for overlapping forward "
+            f"returns, must lie above zero. Without a champion, {self.min_observations} out-of-sample sessions are "
+            "enough."
         )
 
 
@@ -57,13 +58,10 @@ def decide_promotion(
     if champion is None:
         return _without_champion(challenger, rule)
     if challenger.horizon_sessions != champion.horizon_sessions:
-        return PromotionDecision(
-            promote=False,
-            rule=rule.text,
-            reason=(
-                f"The challenger looks {challenger.horizon_sessions} sessions ahead and the champion "
-                f"{champion.horizon_sessions}: their information coefficients cannot be compared."
-            ),
+        return refuse_promotion(
+            f"The challenger looks {challenger.horizon_sessions} sessions ahead and the champion "
+            f"{champion.horizon_sessions}: their information coefficients cannot be compared.",
+            rule,
         )
     differences = _differences(challenger, champion)
     found = mean_interval(differences, challenger.horizon_sessions, rule.confidence)
@@ -76,6 +74,32 @@ def decide_promotion(
         gain_low=max(found.low, -LARGEST_GAIN) if found.observations else None,
         gain_high=min(found.high, LARGEST_GAIN) if found.observations else None,
         observations=found.observations,
+    )
+
+
+def refuse_promotion(reason: str, rule: PromotionRule) -> PromotionDecision:
+    """Return the decision against a challenger whose numbers say nothing about the champion's."""
+    return PromotionDecision(promote=False, rule=rule.text, reason=reason)
+
+
+def incomparable(challenger: ModelLineage, champion: ModelLineage) -> str | None:
+    """Return why coefficients measured on these grounds cannot be compared, None where they can.
+
+    A coefficient over other instruments answers another question: some universes are easier to order than others, so
+    the same model gains by being scored on them. Versions of a dataset may differ: data grows.
+    """
+    if challenger.dataset != champion.dataset:
+        return (
+            f"The challenger was scored on {challenger.dataset} and the champion on {champion.dataset}: their "
+            "information coefficients cannot be compared."
+        )
+    own, other = set(challenger.symbols), set(champion.symbols)
+    if own == other:
+        return None
+    apart = [f"{len(found)} {side}" for found, side in ((own - other, "new"), (other - own, "gone")) if found]
+    return (
+        f"The challenger was scored on {len(own)} instruments and the champion on {len(other)} ({', '.join(apart)}): "
+        "their information coefficients cannot be compared."
     )
 
 

@@ -523,7 +523,8 @@ class BacktestRun(Base):
         ),
         Index(None, "strategy", "started_at"),
         Index(None, "started_at", "id"),
-        Index(None, "owner", "family"),
+        Index(None, "owner", "started_at"),
+        Index(None, "dataset_version_id", "started_at"),
     )
 
     id: Mapped[Key]
@@ -533,7 +534,7 @@ class BacktestRun(Base):
     owner: Mapped[str] = mapped_column(default="system")
     strategy: Mapped[str]
     family: Mapped[str]
-    dataset_version_id: Mapped[int] = _to("dataset_versions.id")
+    dataset_version_id: Mapped[int] = _to("dataset_versions.id", index=False)
     as_of: Mapped[datetime | None]
     panel_id: Mapped[PanelId]
     basis: Mapped[PriceBasis]

@@ -122,7 +122,7 @@ class AlpacaProvider:
         symbols = None if request.symbols is None else [asset.symbol for asset in assets]
         names = former_names(history.name_changes(symbols, HISTORY_FROM, yesterday), [asset.symbol for asset in assets])
         wanted = _Wanted(assets, names, start, end, feed, ADJUSTMENTS[kind][0])
-        questions = _questions(wanted, asof=end)
+        questions = _questions(wanted, asof=yesterday)
 
         def read(part: str) -> pd.DataFrame:
             if part not in questions:

@@ -69,7 +69,11 @@ class TrainingSpec(Frozen):
 
 
 class ModelLineage(Frozen):
-    """What a model version stands on."""
+    """What a model version stands on.
+
+    `trained_through` is the last session of the training panel: what the model makes of earlier sessions it may have
+    learned from their outcomes. None where it is not recorded.
+    """
 
     training_run: str
     dataset: str
@@ -81,6 +85,11 @@ class ModelLineage(Frozen):
     code_identity: str
     lock_hash: str
     platform_version: str
+    trained_through: date | None = None
+
+    def has_seen_after(self, session: date) -> bool:
+        """Say whether the training panel reaches beyond a session, so that its outcome may have been learned."""
+        return self.trained_through is not None and session < self.trained_through
 
 
 class TrainingRunInfo(Frozen):
@@ -134,6 +143,7 @@ class ModelVersionInfo(Frozen):
                 ("features", ", ".join(self.signature.features)),
                 ("trained on", f"{lineage.dataset}@{lineage.dataset_version}, {len(lineage.symbols)} instruments"),
                 ("as of", f"{lineage.as_of:%Y-%m-%d}" if lineage.as_of else "latest"),
+                ("trained through", str(lineage.trained_through or "not recorded")),
                 ("training run", lineage.training_run),
                 ("artifact", f"{self.artifact_format}, sha256 {self.artifact_sha256[:16]}"),
                 ("aliases", ", ".join(self.aliases) or "none"),

@@ -65,7 +65,12 @@ class Score(Frozen):
 
 
 class PredictResponse(Frozen):
-    """Scores in the answer envelope: the values, and everything they stand on."""
+    """Scores in the answer envelope: the values, and everything they stand on.
+
+    `trained_through` is the last session the model was trained on. `in_sample` says whether the data end before it, so
+    that the model may have learned from what came after: such scores show how well it remembers, not how well it
+    predicts. None where the caller brought the data, or the training's end is not recorded.
+    """
 
     values: tuple[Score, ...]
     as_of: datetime | None
@@ -78,6 +83,8 @@ class PredictResponse(Frozen):
     prediction_id: str
     pass_id: str | None = None
     horizon_sessions: int
+    trained_through: date | None = None
+    in_sample: bool | None = None
 
     def _repr_html_(self) -> str:
         scores = row_table(
@@ -94,9 +101,15 @@ class PredictResponse(Frozen):
                 ("data", self.dataset_version or "features given"),
                 ("as of", f"{self.as_of:%Y-%m-%d %H:%M} UTC" if self.as_of else "as sent"),
                 ("horizon", f"{self.horizon_sessions} sessions"),
+                ("trained through", self._trained()),
             ),
         )
         return f"{envelope}{scores}"
+
+    def _trained(self) -> str:
+        if self.in_sample:
+            return f"▼ {self.trained_through}: IN SAMPLE, the model may have learned from what came after these data"
+        return str(self.trained_through or "not recorded")
 
 
 class Health(Frozen):

@@ -30,7 +30,7 @@ def upgrade_home(settings: Settings, clock: Clock | None = None, *, revision: st
     """
     require_finished_restore(settings)
     url = settings.sqlalchemy_url
-    if revision == "head" and runner.current(url) is not None and not runner.pending(url):
+    if revision == "head" and runner.current(url) == runner.head():
         return runner.head()
     saving = _Saving(settings, clock or SystemClock(), runner.head() if revision == "head" else revision)
     at = runner.upgrade(url, revision, before=saving)

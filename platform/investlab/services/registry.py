@@ -12,7 +12,7 @@ from typing import Any
 from investlab.core.errors import Busy, Conflict, Corrupt
 from investlab.live.topics import SYSTEM
 from investlab.ml.evaluation import Evaluation
-from investlab.ml.registry import PromotionRule, decide_promotion
+from investlab.ml.registry import PromotionRule, decide_promotion, incomparable, refuse_promotion
 from investlab.ml.trained import TrainedModel
 from investlab.schemas.audit import AuditEvent
 from investlab.schemas.registry import Alias, ModelVersionInfo, PromotionDecision, PromotionReceipt
@@ -183,9 +183,16 @@ def _weigh(context: Context, model: str, number: int, *, forced: bool) -> _Move:
         challenger = registry.version(session, model, number)
         present = registry.aliased(session, model, Alias.CHAMPION)
     context.artifacts.get(challenger.artifact_sha256)
-    rival = None if present is None or present.number == number else _evaluation(context, present)
-    decision = decide_promotion(_evaluation(context, challenger), rival, RULE)
+    rival = None if present is None or present.number == number else present
+    decision = _decide(context, challenger, rival)
     return _Move(challenger, None if present is None else present.number, decision, forced)
+
+
+def _decide(context: Context, challenger: ModelVersionInfo, rival: ModelVersionInfo | None) -> PromotionDecision:
+    own = _evaluation(context, challenger)
+    other = None if rival is None else _evaluation(context, rival)
+    apart = None if rival is None else incomparable(challenger.lineage, rival.lineage)
+    return decide_promotion(own, other, RULE) if apart is None else refuse_promotion(apart, RULE)
 
 
 def _promote(move: _Move, actor: str, at: datetime, session: Session) -> PromotionReceipt | None:

@@ -22,7 +22,7 @@ from investlab.schemas.live import ModelMonitor, PaperPortfolio, Quote, ReplayPa
 from investlab.schemas.serving import PredictionRecord
 from investlab.services import prices
 from investlab.services.context import Context
-from investlab.services.replay_scoring import ChampionHost, Scene, score_session
+from investlab.services.replay_scoring import ChampionHost, Scene, require_unseen, score_session
 from investlab.services.replay_walk import ReplayTerms, ReplayView, Walk, begin_pass, open_walk
 from investlab.store.prediction_spools import PredictionSpool
 from investlab.store.repositories import replays
@@ -219,6 +219,7 @@ class ReplayEngine:
             return self._context.predictions.find(known), None
         try:
             model = self._host.current()
+            require_unseen(model.info, day.session)
         except ModelUnavailable as error:
             return None, error
         scene = Scene(walk.replayed.pass_id, day.session, walk.closes.as_of(day.session))
@@ -287,6 +288,8 @@ class ReplayEngine:
     async def _change(self, condition: ReplayCondition, detail: str) -> None:
         """Show a condition, telling topic `system` when it is another one."""
         if (condition, detail) != (self._condition, self._detail):
+            if condition is ReplayCondition.WITHOUT_MODEL:
+                logger.warning("No prediction is made: %s", detail)
             self._condition, self._detail = condition, detail
             await self._say(f"replay.{condition}", detail)
 

@@ -8,10 +8,12 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from investlab.core.errors import ModelUnavailable
 from investlab.core.hashing import hash_json
 from investlab.features.definitions import lookback_of
 from investlab.features.matrix import build_features
 from investlab.market.panel import PricePanel, read_only
+from investlab.schemas.registry import ModelVersionInfo
 from investlab.schemas.serving import PredictionRecord, PredictionScore
 from investlab.services.model_host import LoadedModel
 
@@ -42,6 +44,20 @@ class Scene:
 def prediction_id(pass_id: str, session: date, version_id: str) -> str:
     """Return the id of a pass's prediction of a session; making it again after a crash gives the same record."""
     return f"pd-{hash_json([pass_id, session, version_id])[:24]}"
+
+
+def require_unseen(version: ModelVersionInfo, session: date) -> None:
+    """Refuse a model whose training panel reaches beyond a session: its predictions would know what came after.
+
+    Raises:
+        ModelUnavailable: It was trained on later sessions.
+    """
+    if version.lineage.has_seen_after(session):
+        raise ModelUnavailable(
+            f"{version.label} was trained on sessions through {version.lineage.trained_through}, which this replay "
+            "has not reached, so it makes no prediction.",
+            remedy="Promote a version trained as of an earlier day, or replay later sessions.",
+        )
 
 
 def score_session(model: LoadedModel, panel: PricePanel, scene: Scene, at: datetime) -> PredictionRecord | None:

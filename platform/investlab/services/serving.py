@@ -110,6 +110,8 @@ class PredictionService:
             prediction_id=prediction_id,
             pass_id=record.pass_id,
             horizon_sessions=record.horizon_sessions,
+            trained_through=model.info.lineage.trained_through,
+            in_sample=_in_sample(model.info, record.session),
         )
 
     def _symbol_rows(self, model: LoadedModel, request: PredictRequest) -> SymbolRows:
@@ -154,6 +156,11 @@ class PredictionService:
                 f"The prediction could not be recorded: {error.strerror or error}.",
                 remedy="No answer is given without a record. Free space, then ask again.",
             ) from error
+
+
+def _in_sample(version: ModelVersionInfo, session: date | None) -> bool | None:
+    known = session is not None and version.lineage.trained_through is not None
+    return version.lineage.has_seen_after(session) if known and session is not None else None
 
 
 def scored_values(model: LoadedModel, scored: Sequence[ScoredRow], listing: Sequence[InstrumentRef] | None) -> _Scored:

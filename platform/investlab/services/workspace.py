@@ -40,6 +40,7 @@ from investlab.services.home_upgrade import upgrade_home
 from investlab.services.predicting import predict_symbols
 from investlab.services.progress import progress_bar
 from investlab.services.quality import quality_report, quarantined_bars
+from investlab.services.repairs import repair_market
 from investlab.services.reproduction import Reproduction, reproduce_run
 from investlab.services.tracing import trace_record
 from investlab.services.training import TRAINING_PREFIX, load_training, run_training
@@ -475,6 +476,7 @@ def open_workspace(
         quarantine=QuarantineStore(root / "quarantine"),
         staging=StagingStore(root / "cache" / "staging"),
     )
+    repair_market(context)
     return Workspace(context, progress or progress_bar)
 
 

@@ -71,27 +71,37 @@ class CommitDraft:
         return b"".join(json.dumps(action, separators=(",", ":")).encode() + b"\n" for action in actions)
 
 
-def write_commit(draft: CommitDraft, step: Step) -> None:
+def write_commit(table: Path, number: int, content: bytes, step: Step) -> None:
     """Make a commit visible and durable, in this order: its copy, the commit itself, the folders that name them.
 
     Raises:
         FileExistsError: Somebody else wrote a commit of that number.
     """
-    content, log = draft.content(), draft.table / delta_log.LOG
+    log = table / delta_log.LOG
     log.mkdir(parents=True, exist_ok=True)
-    copy = copy_path(draft.table, draft.number, content)
+    copy = copy_path(table, number, content)
     copy.parent.mkdir(exist_ok=True)
     _write(copy, content)
     delta_log.flush(copy.parent)
     step("commit copied")
     pending = log / f"_commit_{uuid.uuid4().hex}.json.tmp"
-    _write(pending, content)
-    step("commit drafted")
-    _show(pending, delta_log.commit_path(draft.table, draft.number))
-    step("commit visible")
-    pending.unlink(missing_ok=True)
-    delta_log.make_durable(draft.table, draft.number)
+    try:
+        _write(pending, content)
+        step("commit drafted")
+        _show(pending, delta_log.commit_path(table, number))
+        step("commit visible")
+    finally:
+        pending.unlink(missing_ok=True)
+    delta_log.make_durable(table, number)
     step("commit durable")
+
+
+def take_back(table: Path, number: int, content: bytes) -> None:
+    """Remove a commit and its copy; a commit of that number that somebody else wrote stays."""
+    path = delta_log.commit_path(table, number)
+    if path.exists() and path.read_bytes() == content:
+        path.unlink()
+    copy_path(table, number, content).unlink(missing_ok=True)
 
 
 def copy_path(table: Path, number: int, content: bytes) -> Path:

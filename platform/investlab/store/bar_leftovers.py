@@ -75,16 +75,6 @@ def set_aside_commits(folder: Path) -> list[Path]:
     return sorted((folder / UNACKNOWLEDGED).glob("*.json"))
 
 
-def remove_tail(folder: Path, acknowledged: VersionPin | None) -> None:
-    """Remove the commits a writer made beyond what is acknowledged, newest first, and their drafts and copies."""
-    for table, last in versions_of(acknowledged).items():
-        for path in reversed(tail(folder / table, last)):
-            path.unlink()
-        for path in (folder / table / delta_log.LOG).glob("_commit_*.tmp"):
-            path.unlink()
-        remove_copies_after(folder / table, last)
-
-
 def remove_empty_tables(folder: Path) -> None:
     """Remove the folders of tables that have no commit."""
     for table in (BASE, CORRECTIONS):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from investlab.core.errors import InvalidInput
 from investlab.store import bar_leftovers
 from investlab.store.bar_checks import check_newest
-from investlab.store.bar_commits import CommitDraft, FileChanges, write_commit
+from investlab.store.bar_commits import CommitDraft, FileChanges, take_back, write_commit
 from investlab.store.bar_files import DataFile, Step, write_file
 from investlab.store.bar_heads import TableHead, read_head
 from investlab.store.bar_tables import storage_errors
@@ -33,6 +33,7 @@ class BarWriting:
         self.versions = versions_of(acknowledged)
         self._step = step
         self._begun: list[Path] = []
+        self._committed: list[tuple[Path, int, bytes]] = []
         self._is_open = True
         with storage_errors(folder.name):
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,9 @@ class BarWriting:
             earlier=self.heads[table],
             changes=changes,
         )
-        write_commit(draft, self._step)
+        content = draft.content()
+        self._committed.append((draft.table, number, content))
+        write_commit(draft.table, number, content, self._step)
         return number
 
     def complete(self) -> None:
@@ -76,7 +79,8 @@ class BarWriting:
             return
         self._is_open = False
         with suppress(OSError):
-            bar_leftovers.remove_tail(self.folder, self.acknowledged)
+            for table, number, content in reversed(self._committed):
+                take_back(table, number, content)
             bar_leftovers.remove_files(self.folder, self._begun)
             bar_leftovers.remove_empty_tables(self.folder)
             bar_leftovers.lower_flag(self.folder)

@@ -45,14 +45,15 @@ class MarketStore:
         self._held: set[str] = set()
 
     @contextmanager
-    def writing(self, dataset: str) -> Iterator[None]:
-        """Be the dataset's only writer while the block runs.
+    def writing(self, dataset: str, *, timeout_seconds: float | None = None) -> Iterator[None]:
+        """Be the dataset's only writer while the block runs, waiting as long as the store does unless told otherwise.
 
         Raises:
             Busy: Another process is writing and did not finish in time.
             StorageUnavailable: The folder cannot be written.
         """
-        with storage_errors(dataset), folder_lock(self.root / f"{dataset}.lock", self.lock_timeout_seconds):
+        wait = self.lock_timeout_seconds if timeout_seconds is None else timeout_seconds
+        with storage_errors(dataset), folder_lock(self.root / f"{dataset}.lock", wait):
             self._held.add(dataset)
             try:
                 yield

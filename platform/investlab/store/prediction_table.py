@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
-from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from investlab.store import delta_log
 from investlab.store.prediction_rows import SCHEMA
@@ -14,6 +15,7 @@ from investlab.store.prediction_spools import flush_folder
 
 MOST_FILES = 24
 _BATCH = 2**15
+_LAYOUT = WriterProperties(max_row_group_size=2**16)  # rows come in the order of their times: a time is in few groups
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
@@ -21,7 +23,7 @@ def read_rows(table: Path, version: int, where: pads.Expression | None, columns:
     """Return the rows of a version that an expression chooses; none where there is no version yet."""
     if version < 0:
         return SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(columns)
-    rows = DeltaTable(table, version=version).to_pyarrow_dataset().to_table(columns, filter=where)
+    rows = _dataset(table, version).to_table(columns, filter=where)
     return rows if columns is not None else rows.select(SCHEMA.names).cast(SCHEMA)
 
 
@@ -32,6 +34,24 @@ def stored_ids(table: Path, version: int, among: set[str]) -> set[str]:
     return set(pc.unique(found["prediction_id"]).to_pylist())
 
 
+def ids_beginning(table: Path, version: int, beginning: str) -> dict[str, datetime]:
+    """Return the predictions whose ids begin like this, with their times; only these two columns are read."""
+    begins = pc.starts_with(pads.field("prediction_id"), beginning)
+    rows = read_rows(table, version, begins, ["prediction_id", "at"])
+    return dict(zip(rows["prediction_id"].to_pylist(), rows["at"].to_pylist(), strict=True))
+
+
+def are_among(found: dict[str, datetime]) -> pads.Expression:
+    """Return what chooses the rows of these predictions; their times keep the parts of the table apart."""
+    chosen = pads.field("prediction_id").isin(pa.array(sorted(found), pa.string()))
+    if not found:
+        return chosen
+    first, last = (
+        pa.scalar(moment, pa.timestamp("us", tz="UTC")) for moment in (min(found.values()), max(found.values()))
+    )
+    return chosen & (pads.field("at") >= first) & (pads.field("at") <= last)
+
+
 def newest_ids(table: Path, version: int, where: pads.Expression | None, count: int) -> dict[str, datetime]:
     """Return the latest `count` predictions that an expression chooses, with their times.
 
@@ -40,7 +60,7 @@ def newest_ids(table: Path, version: int, where: pads.Expression | None, count: 
     newest: dict[str, datetime] = {}
     if version < 0:
         return newest
-    rows = DeltaTable(table, version=version).to_pyarrow_dataset()
+    rows = _dataset(table, version)
     for batch in rows.to_batches(
         ["at", "prediction_id"], filter=where, batch_size=_BATCH, batch_readahead=1, fragment_readahead=1
     ):
@@ -60,15 +80,25 @@ def latest(found: dict[str, datetime], count: int) -> dict[str, datetime]:
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0]))[-count:])
 
 
+def _dataset(table: Path, version: int) -> pads.Dataset:
+    """Return a version for pyarrow to read by itself.
+
+    delta-rs's own way to files is called back in Python: arrow's threads that still read ahead when the interpreter
+    ends then abort the process, about one time in ten on a busy machine.
+    """
+    files = SubTreeFileSystem(str(table), LocalFileSystem())
+    return DeltaTable(table, version=version).to_pyarrow_dataset(filesystem=files)
+
+
 def append_rows(table: Path, rows: pa.Table) -> int:
     """Append rows, flushed to the disk, and return the version that holds them."""
-    write_deltalake(table, rows, mode="append", post_commithook_properties=_HOOKS)
+    write_deltalake(table, rows, mode="append", post_commithook_properties=_HOOKS, writer_properties=_LAYOUT)
     return _durable(table)
 
 
 def merge_files(table: Path) -> int:
     """Merge the table's small files into few and return the version that reads them; the old files stay."""
-    DeltaTable(table).optimize.compact(post_commithook_properties=_HOOKS)
+    DeltaTable(table).optimize.compact(post_commithook_properties=_HOOKS, writer_properties=_LAYOUT)
     return _durable(table)
 
 

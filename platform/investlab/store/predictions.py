@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from deltalake.exceptions import DeltaError
 
@@ -31,6 +30,7 @@ from investlab.store.prediction_state import CompactionState, read_state, write_
 SHORTEST_BEGINNING = 4
 _SHOWN = 5
 _READ_ATTEMPTS = 20
+Choose = Callable[[int, list[PredictionRecord]], tuple[pads.Expression | None, list[PredictionRecord]]]
 _DAMAGE = (DeltaError, OSError, pa.ArrowException)
 
 
@@ -113,9 +113,10 @@ class PredictionStore:
             term = pads.field(name) == value
             where = term if where is None else where & term
         stored, records = self._both(
-            where,
+            lambda version, records: (
+                (where, records) if newest is None else self._newest(version, where, records, newest)
+            ),
             keep=lambda record: all(getattr(record, name) == value for name, value in chosen.items()),
-            newest=newest,
         )
         return frame_of(pa.concat_tables([stored, rows_of(records)]))
 
@@ -132,7 +133,10 @@ class PredictionStore:
                 f"The id {prediction_id!r} is too short.", remedy=f"Give at least {SHORTEST_BEGINNING} characters."
             )
         stored, records = self._both(
-            pc.starts_with(pads.field("prediction_id"), prediction_id),
+            lambda version, records: (
+                prediction_table.are_among(prediction_table.ids_beginning(self._table, version, prediction_id)),
+                records,
+            ),
             keep=lambda record: record.prediction_id.startswith(prediction_id),
         )
         found = {r.prediction_id: r for r in records_of(pa.concat_tables([stored, rows_of(records)]))}
@@ -146,9 +150,11 @@ class PredictionStore:
         return next(iter(found.values()))
 
     def _both(
-        self, where: pads.Expression | None, keep: Callable[[PredictionRecord], bool], newest: int | None = None
+        self, choose: Choose, keep: Callable[[PredictionRecord], bool]
     ) -> tuple[pa.Table, list[PredictionRecord]]:
         """Return chosen rows of the table and chosen records that are in no table, from one moment.
+
+        `choose` says, for a version of the table and the records kept, which rows and records those are.
 
         A compaction in between changes the state before it removes anything, so an unchanged state proves that nothing
         was missed or seen twice.
@@ -157,9 +163,7 @@ class PredictionStore:
             state = read_state(self._state)
             try:
                 records = [r for path in spools(self._spools) for r in self._spooled(path, state) if keep(r)]
-                chosen = where
-                if newest is not None:
-                    chosen, records = self._newest(state.version, where, records, newest)
+                chosen, records = choose(state.version, records)
                 stored = prediction_table.read_rows(self._table, state.version, chosen)
             except _DAMAGE as error:
                 if read_state(self._state) == state:
@@ -178,10 +182,7 @@ class PredictionStore:
         """Return what chooses the rows of the latest predictions, and those of them that are in no table."""
         stored = prediction_table.newest_ids(self._table, version, where, newest)
         found = prediction_table.latest(stored | {record.prediction_id: record.at for record in records}, newest)
-        chosen = pads.field("prediction_id").isin(pa.array(sorted(found), pa.string()))
-        if found:
-            chosen &= pads.field("at") >= pa.scalar(min(found.values()), pa.timestamp("us", tz="UTC"))
-        return chosen, [record for record in records if record.prediction_id in found]
+        return prediction_table.are_among(found), [record for record in records if record.prediction_id in found]
 
     def _spooled(self, path: Path, state: CompactionState) -> tuple[PredictionRecord, ...]:
         return read_spool(path, state.offsets.get(path.name, 0)).records

@@ -67,7 +67,6 @@ def _mend(table: Path, number: int, damage: str) -> Repair:
     path, copy = delta_log.commit_path(table, number), whole_copy(table, number)
     kept_at = delta_log.set_aside(path, table.name, table.parent / bar_leftovers.DAMAGED) if path.exists() else None
     if copy is None:
-        delta_log.flush(path.parent)
         return Repair(table.name, number, damage, "lost", _loss(table), kept_at)
     put_back(table, number, copy)
     return Repair(table.name, number, damage, "restored", "nothing", kept_at)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 
-from investlab.core.errors import EmptyUniverse, NotFound
+from investlab.core.errors import EmptyUniverse, ModelUnavailable, NotFound
 from investlab.market.panel import PricePanel
 from investlab.schemas.live import PaperPortfolio, ReplayPass
 from investlab.schemas.registry import ModelVersionInfo
@@ -12,6 +12,7 @@ from investlab.services import prices, registry
 from investlab.services.context import Context
 from investlab.services.replay_history import History, open_history
 from investlab.services.replay_paper import PaperBook
+from investlab.services.replay_scoring import require_unseen
 from investlab.services.replay_walk import ReplayTerms, ReplayView, Walk, open_walk
 from investlab.services.session_clock import session_before
 from investlab.store.repositories import replays
@@ -66,7 +67,7 @@ def read_market(context: Context, terms: ReplayTerms = TERMS) -> MarketState:
         baseline=_model_line(_baseline(context, model)),
         portfolio=_portfolio(view.portfolio, view.book, terms) if view is not None else None,
         monitor=_monitor(begun, panel, terms),
-        advice=tuple(_advice(terms, candles, closes, champion, view)),
+        advice=(*_advice(terms, candles, closes, champion, view), *_ahead(champion, walk)),
     )
 
 
@@ -180,6 +181,19 @@ def _monitor(walk: Walk | None, panel: PricePanel | None, terms: ReplayTerms) ->
     if walk is None or walk.latest is None or panel is None:
         return None
     return monitor_line(walk.scores, panel, walk.latest.horizon_sessions, terms.rolling_sessions)
+
+
+def _ahead(champion: ModelVersionInfo | None, walk: Walk | None) -> tuple[Advice, ...]:
+    """Return what to do about a champion that has learned from sessions this replay has not reached."""
+    following = walk.clock.following if walk is not None else None
+    if champion is None or following is None:
+        return ()
+    try:
+        require_unseen(champion, following)
+    except ModelUnavailable as error:
+        command = f"investlab model promote {champion.model} NUMBER"
+        return (Advice(about="monitor", sentence=f"{error.detail} Promote an earlier one:", command=command),)
+    return ()
 
 
 def _advice(

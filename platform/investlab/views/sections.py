@@ -96,8 +96,10 @@ def model_card(state: MarketState, advice: Iterable[Advice]) -> Html:
         element("tbody", *lines),
         class_="il-models",
     )
-    chart = _figure("monitor", "Realised information coefficient of this pass") if state.monitor else advices(advice)
-    halves = element("div", element("div", table), element("div", chart), class_="il-halves")
+    told = list(advice)
+    parts = [_figure("monitor", "Realised information coefficient of this pass")] if state.monitor else []
+    parts += [advices(told)] if told or not parts else []
+    halves = element("div", element("div", table), element("div", *parts), class_="il-halves")
     sub = f"{state.champion.model}@{state.champion.number}, trained by {state.champion.learner}"
     return section("model", "Champion", sub, halves)
 

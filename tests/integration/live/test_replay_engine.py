@@ -231,6 +231,28 @@ def test_without_a_champion_quotes_go_on_and_what_is_missing_is_said(home: Path)
     _play(home, scenario, champion=Champion(None))
 
 
+def test_a_champion_that_was_trained_on_later_sessions_predicts_from_its_last_one_on(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was trained on it knows the outcomes of, so until then there is no prediction, and that is said."""
+
+    async def scenario(replayed: Replayed) -> None:
+        replayed.champion.model = loaded_model(trained_through=date(2020, 11, 4))
+        await replayed.steps(2)
+        assert replayed.engine.condition is ReplayCondition.WITHOUT_MODEL
+        said = "us-ranker@1 was trained on sessions through 2020-11-04, which this replay has not reached"
+        assert said in replayed.engine.detail
+        assert caplog.text.count(said) == 1
+        assert replayed.events().count("replay.without_model") == 1
+        assert replayed.engine.portfolio() is None
+        await replayed.steps(2)
+        assert replayed.engine.condition is ReplayCondition.RUNNING
+        sessions = [payload["session"] for payload in replayed.on("prediction.us-ranker")]
+        assert sessions == ["2020-11-04", "2020-11-05"]
+
+    _play(home, scenario)
+
+
 def test_without_data_the_engine_waits_and_begins_when_it_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,24 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from investlab.core.config import Settings
 from investlab.core.errors import StorageUnavailable
-from investlab.providers.alpaca import AlpacaProvider
-from investlab.providers.alpaca_history import AlpacaHistory
-from investlab.providers.patience import Patience
 from investlab.providers.rest import ATTEMPTS
 from investlab.services import ingest
 from investlab.services.ingest import IngestRequest
 from investlab.services.workspace import Workspace
+from tests.support.alpaca_clients import BARS, RAW, provider_of
 from tests.support.alpaca_market import RENAMED_ON, make_market
-from tests.support.alpaca_server import KEY, SECRET, AlpacaServer
+from tests.support.alpaca_server import AlpacaServer
 from tests.support.networks import forbid_outside_calls
 from tests.support.workspaces import make_workspace
 
 pytestmark = pytest.mark.slow
 
-DATASET, BARS = "alpaca-sip-raw", "/v2/stocks/bars"
-REQUEST = IngestRequest("alpaca", DATASET, ("AAA", "META"), date(2021, 1, 1), date(2024, 12, 31))
+REQUEST = IngestRequest("alpaca", RAW, ("AAA", "META"), date(2021, 1, 1), date(2024, 12, 31))
 PARTS = 4
 
 
@@ -31,10 +27,7 @@ PARTS = 4
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlpacaServer]:
     forbid_outside_calls(monkeypatch)
     with AlpacaServer(make_market()).serving() as serving:
-        urls = {"alpaca_data_url": serving.url, "alpaca_trading_url": serving.url}
-        settings = Settings.model_validate({"alpaca_key": KEY, "alpaca_secret": SECRET, **urls})
-        patience = Patience(serving.clock, serving.clock.pause, lambda: 0.5)
-        provider = AlpacaProvider(lambda: AlpacaHistory(settings, patience), serving.clock)
+        provider = provider_of(serving)
         monkeypatch.setattr(ingest, "load_provider", lambda name: provider)
         yield serving
 
@@ -67,7 +60,7 @@ def test_a_second_ingest_changes_nothing_and_an_update_adds_what_is_new(
     again = workspace.ingest_with(REQUEST, said_nothing)
     assert (again.counts.new, again.counts.changed, again.counts.same) == (0, 0, first.counts.new)
     assert again.version == first.version
-    update = IngestRequest("alpaca", DATASET, ("AAA", "META"), update=True)
+    update = IngestRequest("alpaca", RAW, ("AAA", "META"), update=True)
     later = workspace.ingest_with(update, said_nothing)
     known = [bar for symbol in ("AAA", "META") for bar in server.market.bars["raw"][symbol]]
     assert later.counts.new == len(known) - first.counts.new
@@ -77,14 +70,14 @@ def test_a_second_ingest_changes_nothing_and_an_update_adds_what_is_new(
 
 def test_a_renamed_instrument_is_found_by_either_symbol(server: AlpacaServer, workspace: Workspace) -> None:
     workspace.ingest_with(REQUEST, said_nothing)
-    panel = workspace.panel(["META"], ["close"], "2022-06-01", "2022-06-20", dataset=DATASET)
+    panel = workspace.panel(["META"], ["close"], "2022-06-01", "2022-06-20", dataset=RAW)
     assert panel.close.notna().all(axis=None)
     assert RENAMED_ON in panel.close.index.date
-    before = workspace.panel(["FB"], ["close"], "2022-05-02", "2022-05-20", dataset=DATASET)
+    before = workspace.panel(["FB"], ["close"], "2022-05-02", "2022-05-20", dataset=RAW)
     assert before.listing[0].instrument_id == panel.listing[0].instrument_id
 
 
 def test_a_year_without_bars_is_no_failure(server: AlpacaServer, workspace: Workspace) -> None:
-    request = IngestRequest("alpaca", DATASET, ("OLD",), date(2020, 1, 1), date(2023, 12, 31))
+    request = IngestRequest("alpaca", RAW, ("OLD",), date(2020, 1, 1), date(2023, 12, 31))
     receipt = workspace.ingest_with(request, said_nothing)
     assert receipt.counts.new == len(server.market.bars["raw"]["OLD"])

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from sqlalchemy import text
 
 from investlab.core.errors import Conflict, Corrupt, InvestlabError, NotFound
 from investlab.schemas.audit import AuditEvent, RegistryAudit
+from investlab.schemas.backtest import PanelRequest
 from investlab.schemas.registry import Alias, TrainingRunInfo
 from investlab.services import registry
 from investlab.services.context import Context
 from investlab.services.workspace import Workspace
 from investlab.store.repositories import audit, outbox
+from investlab.store.repositories.registry import recomputed_hash
 from tests.support.models import (
     MODEL,
     open_registry,
@@ -141,6 +144,29 @@ def test_a_challenger_that_is_no_better_is_refused_and_assessed(context: Context
     event = _events(context)[-1]
     assert (event.action, event.details["decision"]) == ("model.assessed", decision.model_dump(mode="json"))
     assert registry.audit(context).intact
+
+
+@pytest.mark.parametrize("symbols", [("MSFT",), ("AAPL", "MSFT")])
+def test_a_challenger_of_other_instruments_is_refused(context: Context, symbols: tuple[str, ...]) -> None:
+    """However much better it looks: on other instruments the same model would look better, too."""
+    registered(context, 1, 0.01)
+    registry.promote(context, MODEL, 1, actor="ada")
+    other = trained(context, 2, 0.5, panel=PanelRequest(dataset="us", symbols=symbols))
+    registry.register(context, other, MODEL)
+    decision = registry.assess(context, MODEL, 2)
+    assert (decision.promote, decision.gain, decision.observations) == (False, None, 0)
+    assert "instruments" in decision.reason
+    with pytest.raises(Conflict, match="cannot be compared"):
+        registry.promote(context, MODEL, 2, actor="ada")
+    assert _aliases(context) == {Alias.CHAMPION: 1, Alias.CHALLENGER: 2}
+    assert registry.promote(context, MODEL, 2, actor="ada", force=True).champion == 2
+
+
+def test_a_version_tells_through_which_session_it_was_trained(context: Context) -> None:
+    panel = PanelRequest(dataset="us", symbols=("AAPL",), end=date(2021, 12, 31))
+    version = registry.register(context, trained(context, panel=panel), MODEL)
+    assert version.lineage.trained_through == date(2021, 12, 31)
+    assert version.content_hash == context.database.write(lambda s: recomputed_hash(s, version.version_id))
 
 
 def test_force_overrules_the_rule_and_the_event_says_so(context: Context) -> None:

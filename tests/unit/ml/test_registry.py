@@ -8,7 +8,8 @@ import pytest
 
 from investlab.core.errors import InvalidInput
 from investlab.ml.evaluation import Evaluation
-from investlab.ml.registry import PromotionRule, decide_promotion
+from investlab.ml.registry import PromotionRule, decide_promotion, incomparable
+from investlab.schemas.registry import ModelLineage
 
 DAYS = tuple(date(2015, 1, 1) + timedelta(days=number) for number in range(1000))
 NOISE = np.random.default_rng(0).normal(0.0, 0.05, len(DAYS))
@@ -82,11 +83,49 @@ def test_only_common_sessions_count() -> None:
     assert decide_promotion(grown, champion).gain == pytest.approx(0.02)
 
 
+def lineage(*symbols: str, dataset: str = "us", version: int = 1) -> ModelLineage:
+    return ModelLineage(
+        training_run="tr-1",
+        dataset=dataset,
+        dataset_version=version,
+        as_of=None,
+        panel_id="pn-1",
+        symbols=symbols,
+        pipeline_step=None,
+        code_identity="code",
+        lock_hash="lock",
+        platform_version="0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "said"),
+    [
+        pytest.param(lineage("A", "B"), lineage("B", "A", version=2), None, id="same-in-another-order-and-version"),
+        pytest.param(lineage("A", "C"), lineage("A", "B"), "2 instruments .* 2 (1 new, 1 gone)", id="others"),
+        pytest.param(lineage("A"), lineage("A", "B"), "1 instruments .* 2 (1 gone)", id="fewer"),
+        pytest.param(lineage("A", "B"), lineage("A"), "2 instruments .* 1 (1 new)", id="more"),
+        pytest.param(lineage("A"), lineage("A", dataset="eu"), "on us and the champion on eu", id="another-dataset"),
+    ],
+)
+def test_coefficients_of_other_instruments_are_not_compared(
+    challenger: ModelLineage, champion: ModelLineage, said: str | None
+) -> None:
+    reason = incomparable(challenger, champion)
+    if said is None:
+        assert reason is None
+        return
+    assert reason is not None
+    assert all(part in reason for part in said.split(" .* "))
+    assert "cannot be compared" in reason
+
+
 def test_the_rule_states_its_numbers() -> None:
     text = PromotionRule(min_observations=333, min_gain=0.005, confidence=0.9).text
     assert "333" in text
     assert "0.005" in text
     assert "90%" in text
+    assert "same instruments of the same dataset" in text
 
 
 @pytest.mark.parametrize(

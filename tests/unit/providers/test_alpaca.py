@@ -1,6 +1,5 @@
 """Provider `alpaca` against a local server: pages, limits, failures, names and actions; no time passes."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -8,54 +7,25 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
-from investlab.core.config import Settings, describe_settings
-from investlab.core.errors import Busy, InvalidInput, InvalidSettings, InvestlabError, NotFound, StorageUnavailable
+from investlab.core.errors import StorageUnavailable
 from investlab.providers.alpaca import AlpacaProvider
 from investlab.providers.alpaca_history import AlpacaHistory
-from investlab.providers.patience import Patience
-from investlab.providers.protocol import Delivery, FetchRequest
+from investlab.providers.protocol import FetchRequest
 from investlab.providers.rest import ATTEMPTS
+from tests.support.alpaca_clients import ACTIONS, BARS, RAW, closes, fetch, known_closes, provider_of
 from tests.support.alpaca_market import FIRST, LAST, RENAMED_ON, make_market
-from tests.support.alpaca_server import KEY, SECRET, AlpacaServer
+from tests.support.alpaca_server import AlpacaServer
+from tests.support.networks import forbid_outside_calls
 from tests.support.provider_conformance import ProviderConformance, read_all
 
-RAW = "alpaca-sip-raw"
-BARS, ACTIONS = "/v2/stocks/bars", "/v1/corporate-actions"
 ALL = ("AAA", "BRK.B", "META")
 
 
 @pytest.fixture
-def server() -> Iterator[AlpacaServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlpacaServer]:
+    forbid_outside_calls(monkeypatch)
     with AlpacaServer(make_market()).serving() as serving:
         yield serving
-
-
-def settings_of(server: AlpacaServer, **changed: str) -> Settings:
-    given = {
-        "alpaca_key": KEY,
-        "alpaca_secret": SECRET,
-        "alpaca_data_url": server.url,
-        "alpaca_trading_url": server.url,
-    }
-    return Settings.model_validate({**given, **changed})
-
-
-def provider_of(server: AlpacaServer, **changed: str) -> AlpacaProvider:
-    patience = Patience(server.clock, server.clock.pause, lambda: 0.5)
-    return AlpacaProvider(lambda: AlpacaHistory(settings_of(server, **changed), patience), server.clock)
-
-
-def fetch(server: AlpacaServer, *symbols: str, start: date | None = None, end: date | None = None) -> Delivery:
-    return provider_of(server).fetch(FetchRequest(RAW, symbols or None, start, end))
-
-
-def known_bars(server: AlpacaServer, *symbols: str) -> dict[tuple[str, date], float]:
-    return {(s, bar[0]): bar[4] for s in symbols for bar in server.market.bars["raw"][s]}
-
-
-def closes(bars: pd.DataFrame) -> dict[tuple[str, date], float]:
-    rows = zip(bars["symbol"], bars["session"].dt.date, bars["close"], strict=True)
-    return {(symbol, day): close for symbol, day, close in rows}
 
 
 class TestAlpacaProvider(ProviderConformance):
@@ -90,7 +60,7 @@ def test_listing_datasets_asks_nobody_and_needs_no_key() -> None:
 
 def test_every_bar_arrives_once_under_its_session(server: AlpacaServer) -> None:
     bars = read_all(fetch(server, *ALL))
-    assert closes(bars) == known_bars(server, *ALL)
+    assert closes(bars) == known_closes(server, *ALL)
     assert len(bars) == len(closes(bars))
     assert bars.dtypes["session"].kind == "M"
 
@@ -135,7 +105,7 @@ def test_a_fetch_that_broke_off_goes_on_with_the_next_part(server: AlpacaServer)
     again = fetch(server, "AAA")
     kept |= {part: again.read(part) for part in again.parts if part not in kept}
     assert len(server.asked(BARS)) - asked == len(again.parts) - 2
-    assert closes(pd.concat(kept.values())) == known_bars(server, "AAA")
+    assert closes(pd.concat(kept.values())) == known_closes(server, "AAA")
 
 
 def test_a_bar_of_today_is_not_asked_for(server: AlpacaServer) -> None:
@@ -207,145 +177,3 @@ def test_an_adjusted_dataset_tells_no_actions(server: AlpacaServer) -> None:
     delivery.read(delivery.parts[-1])
     asked = server.asked(BARS)[-1]
     assert (asked["adjustment"], asked["feed"], asked["timeframe"]) == ("all", "iex", "1Day")
-
-
-@pytest.mark.parametrize(
-    ("tells", "waited"),
-    [("seconds", [61.5, 61.5]), ("date", [60.5, 60.0]), ("reset", [60.5, 60.0])],
-    ids=["seconds", "date", "reset"],
-)
-def test_a_limit_is_waited_for_as_long_as_the_vendor_says(
-    server: AlpacaServer, tells: str, waited: list[float]
-) -> None:
-    server.allowance, server.tells = 5, tells
-    bars = read_all(fetch(server, "AAA"))
-    assert closes(bars) == known_bars(server, "AAA")
-    assert server.clock.waits == waited
-
-
-def test_a_limit_that_lasts_is_named_with_its_time(server: AlpacaServer) -> None:
-    delivery = fetch(server, "AAA")
-    server.allowance, server._window = 0, (server.clock.now().replace(year=2027), 0)
-    with pytest.raises(Busy, match=r"Alpaca allows no more requests for now. Run it again in \d+ s"):
-        delivery.read(delivery.parts[0])
-    assert server.clock.waits == []
-
-
-@pytest.mark.parametrize("fault", [500, 503, "drop", "garbage"])
-def test_a_passing_failure_is_tried_again(server: AlpacaServer, fault: str | int) -> None:
-    delivery = fetch(server, "AAA", start=date(2024, 1, 1), end=date(2024, 12, 31))
-    server.faults.extend([fault, fault])
-    assert len(read_all(delivery)) == 252
-    assert server.clock.waits == [0.75, 1.5]
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [(502, "status 502"), ("drop", "RemoteProtocolError"), ("garbage", "no JSON")],
-    ids=["status", "drop", "garbage"],
-)
-def test_a_lasting_failure_ends_after_bounded_tries(server: AlpacaServer, fault: str | int, reason: str) -> None:
-    delivery = fetch(server, "AAA")
-    before = len(server.requests)
-    server.faults.extend([fault] * 50)
-    with pytest.raises(StorageUnavailable, match=reason):
-        delivery.read(delivery.parts[0])
-    assert len(server.requests) - before == ATTEMPTS
-    assert sum(server.clock.waits) < 60
-
-
-@pytest.mark.parametrize(
-    ("page", "reason"),
-    [
-        pytest.param({"bars": [1], "next_page_token": None}, "bars", id="a-list-of-bars"),
-        pytest.param({"bars": {"AAA": [{"t": "2024-01-02"}]}, "next_page_token": None}, "bars.AAA.0.o", id="a-bar"),
-        pytest.param({"bars": {}}, "next_page_token", id="no-token"),
-        pytest.param({"message": "ok"}, "bars", id="something-else"),
-    ],
-)
-def test_an_answer_of_another_shape_is_refused(server: AlpacaServer, page: dict[str, object], reason: str) -> None:
-    delivery = fetch(server, "AAA")
-    server.faults.append(page)
-    with pytest.raises(StorageUnavailable, match=f"no page of bars: {reason}"):
-        delivery.read(delivery.parts[0])
-
-
-def test_pages_that_never_end_are_noticed(server: AlpacaServer) -> None:
-    delivery = fetch(server, "AAA")
-    server.faults.extend([{"bars": {}, "next_page_token": "QUFBfER8"}] * 50)
-    with pytest.raises(StorageUnavailable, match="again and again"):
-        delivery.read(delivery.parts[0])
-
-
-def test_a_page_without_bars_is_an_empty_part(server: AlpacaServer) -> None:
-    delivery = fetch(server, "AAA")
-    server.faults.append({"bars": None, "next_page_token": None})
-    found = delivery.read(delivery.parts[0])
-    assert found.empty
-    assert list(found.columns) == ["symbol", "session", "open", "high", "low", "close", "volume"]
-
-
-@pytest.mark.parametrize("missing", ["alpaca_key", "alpaca_secret"])
-def test_a_missing_key_names_the_settings(server: AlpacaServer, missing: str) -> None:
-    settings = settings_of(server).model_copy(update={missing: None})
-    with pytest.raises(InvalidSettings, match="INVESTLAB_ALPACA_KEY and INVESTLAB_ALPACA_SECRET"):
-        AlpacaHistory(settings)
-    assert server.requests == []
-
-
-def test_a_wrong_key_is_refused_at_once(server: AlpacaServer) -> None:
-    with pytest.raises(InvalidSettings, match=r"status 403 \(forbidden\). Check INVESTLAB_ALPACA_KEY"):
-        provider_of(server, alpaca_secret="another").fetch(FetchRequest(RAW, ("AAA",)))
-    assert len(server.requests) == 1
-
-
-def test_what_a_subscription_does_not_cover_is_said(server: AlpacaServer) -> None:
-    delivery = fetch(server, "AAA")
-    server.clock.at = datetime(2026, 2, 1, tzinfo=UTC)
-    with pytest.raises(InvalidSettings, match="subscription does not permit querying recent SIP data"):
-        delivery.read(delivery.parts[-1])
-
-
-@pytest.mark.parametrize("status", [400, 422])
-def test_a_wrong_question_is_not_asked_again(server: AlpacaServer, status: int) -> None:
-    delivery = fetch(server, "AAA")
-    before = len(server.requests)
-    server.faults.append(status)
-    with pytest.raises(InvalidInput, match=f"status {status}"):
-        delivery.read(delivery.parts[0])
-    assert len(server.requests) - before == 1
-
-
-def test_unknown_names_get_near_matches(server: AlpacaServer) -> None:
-    with pytest.raises(NotFound, match="Did you mean AAA, META"):
-        fetch(server, "METAA")
-    with pytest.raises(NotFound, match="Did you mean .*alpaca-sip-raw"):
-        provider_of(server).fetch(FetchRequest("alpaca-sip-rw"))
-
-
-def test_an_empty_period_is_refused_before_anybody_is_asked(server: AlpacaServer) -> None:
-    with pytest.raises(InvalidInput, match="no finished bars from 2026-03-02"):
-        fetch(server, "AAA", start=date(2026, 3, 2))
-    assert server.requests == []
-
-
-def test_no_secret_is_ever_said(server: AlpacaServer, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    settings = settings_of(server)
-    history = AlpacaHistory(settings, Patience(server.clock, server.clock.pause, lambda: 0.5))
-    said = [
-        repr(history),
-        repr(vars(history)),
-        repr(vars(history._client)),
-        repr(settings),
-        *(line.value for line in describe_settings(settings)),
-    ]
-    server.faults.extend([500] * ATTEMPTS + [403])
-    for _ in range(2):
-        with pytest.raises(InvestlabError) as caught:
-            history.assets()
-        said += [str(caught.value), repr(caught.value), repr(caught.value.__cause__)]
-    assert history.assets()
-    said += [caplog.text, *(str(record.args) for record in caplog.records)]
-    assert caplog.records
-    assert not [text for text in said if SECRET in text or KEY in text]

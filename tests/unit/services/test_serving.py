@@ -46,8 +46,10 @@ class TwoSymbols:
         )
 
 
-def service(log: KeptRecords | None = None, symbols: TwoSymbols | None = None) -> PredictionService:
-    source = ScriptedSource()
+def service(
+    log: KeptRecords | None = None, symbols: TwoSymbols | None = None, trained_through: date | None = None
+) -> PredictionService:
+    source = ScriptedSource(trained_through=trained_through)
     source.promote(artifact_of(1.0, 2.0, 0.5), 2)
     host = ModelHost(source, load_sum)
     host.refresh()
@@ -70,6 +72,30 @@ def test_the_envelope_says_what_the_scores_stand_on() -> None:
     assert (answer.request_id, answer.horizon_sessions) == ("r-1", 21)
     assert (answer.as_of, answer.dataset_version, answer.fresh, answer.pass_id) == (None, None, None, None)
     assert answer.prediction_id.startswith("pd-")
+
+
+@pytest.mark.parametrize(
+    ("trained_through", "in_sample"),
+    [
+        pytest.param(date(2022, 3, 7), True, id="trained-on-what-came-after"),
+        pytest.param(date(2022, 3, 4), False, id="trained-up-to-the-data"),
+        pytest.param(date(2021, 12, 31), False, id="trained-before"),
+        pytest.param(None, None, id="not-recorded"),
+    ],
+)
+def test_scores_of_sessions_the_model_was_trained_on_are_called_in_sample(
+    trained_through: date | None, in_sample: bool | None
+) -> None:
+    answer = service(symbols=TwoSymbols(), trained_through=trained_through).predict(
+        PredictRequest(symbols=("AAA", "BBB")), "r-1"
+    )
+    assert (answer.trained_through, answer.in_sample) == (trained_through, in_sample)
+    assert ("IN SAMPLE" in answer._repr_html_()) is bool(in_sample)
+
+
+def test_features_that_a_caller_brings_are_of_no_session() -> None:
+    answer = service(trained_through=date(2022, 3, 7)).predict(ask(ROW), "r-1")
+    assert (answer.trained_through, answer.in_sample) == (date(2022, 3, 7), None)
 
 
 def test_contributions_and_baseline_make_up_the_score() -> None:

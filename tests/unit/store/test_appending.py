@@ -1,6 +1,8 @@
 """Appends in parts: one commit for all of them, repeated bars, statistics that readers prune by."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from investlab.core.errors import InvalidInput
+from investlab.core.errors import InvalidInput, StorageUnavailable
 from investlab.store import bar_changes, delta_log
 from investlab.store.bar_columns import columns_of, years_of
 from investlab.store.market import Appending, AppendReceipt, Extent, MarketStore
@@ -129,6 +131,16 @@ def test_a_correction_is_never_known_before_what_it_corrects(store: MarketStore)
     assert store.read(DATASET, receipt.pin)["close"][2] == 50.0
 
 
+def test_a_bar_that_fills_a_gap_is_known_when_it_was_received(store: MarketStore) -> None:
+    bars = make_bars(instrument_ids=(1,), first="2019-12-30", sessions=8)
+    receipt = append(store, bars.iloc[[2, 5]], make_bars(first="2010-01-04"))
+    receipt = append(store, bars, make_bars(instrument_ids=(9,), first="2020-01-02"), after=receipt)
+    stored = store.read(DATASET, receipt.pin)
+    received = stored[stored["known_at"] == pd.Timestamp(INGESTED_AT)]
+    assert received["instrument_id"].unique().tolist() == [1]
+    assert received["session"].dt.strftime("%m-%d").tolist() == ["12-30", "12-31", "01-02", "01-03"]
+
+
 @pytest.mark.parametrize("order", ["instrument", "session", "none"])
 def test_the_order_of_rows_changes_neither_files_nor_hash(tmp_path: Path, order: str) -> None:
     bars = make_bars(instrument_ids=(1, 2, 70_000), first="2019-12-23", sessions=15)
@@ -195,6 +207,33 @@ def test_leftovers_of_a_killed_writer_go_with_the_next_append(store: MarketStore
     second = append(store, make_bars(first="2022-01-03"), after=first)
     assert not stray.parent.exists()
     assert not list((folder / "bars" / "_delta_log").glob("*.tmp"))
+    assert store.verify(DATASET, second.pin, deep=True) == 2
+
+
+def test_a_commit_number_that_is_taken_is_not_overwritten(store: MarketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last guard, should the lock fail on some file system."""
+    first = append(store, make_bars())
+    other = delta_log.commit_path(store.root / DATASET / "bars", 1)
+    link = os.link
+
+    def taken(source: Path, target: Path) -> None:
+        other.write_bytes(b"of another writer")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", taken)
+    with pytest.raises(StorageUnavailable, match="File exists"):
+        append(store, make_bars(first="2022-01-03"), after=first)
+    assert other.read_bytes() == b"of another writer"
+    assert not (store.root / DATASET / "bars" / "year=2022").exists()
+
+
+def test_commits_work_on_a_file_system_without_links(store: MarketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refused)
+    first = append(store, make_bars())
+    second = append(store, make_bars(first="2022-01-03"), after=first)
     assert store.verify(DATASET, second.pin, deep=True) == 2
 
 

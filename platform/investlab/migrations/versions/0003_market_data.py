@@ -57,10 +57,18 @@ _IDS = (
 _INDEXES = (
     ("backtest_runs", ["panel_id"]),
     ("backtest_runs", ["started_at", "id"]),
+    ("backtest_runs", ["owner", "started_at"]),
+    ("backtest_runs", ["dataset_version_id", "started_at"]),
     ("training_runs", ["started_at", "id"]),
     ("pipeline_runs", ["started_at", "id"]),
     ("ingest_runs", ["started_at", "id"]),
     ("ingest_runs", ["dataset_id", "started_at"]),
+)
+
+_INDEXES_BEFORE = (
+    ("backtest_runs", ["owner", "family"]),
+    ("backtest_runs", ["dataset_version_id"]),
+    ("ingest_runs", ["dataset_id"]),
 )
 
 
@@ -75,7 +83,8 @@ def upgrade() -> None:
     op.add_column("instruments", sa.Column("sector", sa.Text(), nullable=True))
     for table, columns in _INDEXES:
         op.create_index(_index_name(table, columns), table, columns)
-    op.drop_index("ix_ingest_runs_dataset_id", "ingest_runs")
+    for table, columns in _INDEXES_BEFORE:
+        op.drop_index(_index_name(table, columns), table)
     _create_catalog_tables()
     _create_universe_tables()
     _create_user_tables()
@@ -85,7 +94,8 @@ def downgrade() -> None:
     """Take the step down; identifiers and actions of kinds that the step before does not know are lost."""
     for table in reversed(_TABLES):
         op.drop_table(table)
-    op.create_index("ix_ingest_runs_dataset_id", "ingest_runs", ["dataset_id"])
+    for table, columns in _INDEXES_BEFORE:
+        op.create_index(_index_name(table, columns), table, columns)
     for table, columns in reversed(_INDEXES):
         op.drop_index(_index_name(table, columns), table)
     op.drop_column("instruments", "sector")

@@ -132,19 +132,24 @@ def list_runs(session: Session, query: RunQuery | None = None) -> list[RunSummar
         NotFound: The query names a dataset that does not exist.
     """
     wanted = query or RunQuery()
-    selected = _runs().order_by(rows.BacktestRun.started_at.desc(), rows.BacktestRun.id.desc())
+    run = rows.BacktestRun
+    newest = (run.started_at.desc(), run.id.desc())
+    chosen = select(run.id).order_by(*newest).limit(wanted.limit)
     for column, value in (
-        (rows.BacktestRun.strategy, wanted.strategy),
-        (rows.BacktestRun.family, wanted.family),
-        (rows.BacktestRun.owner, wanted.owner),
-        (rows.BacktestRun.status, wanted.status),
-        (rows.BacktestRun.pipeline_step_uid, wanted.pipeline_step),
+        (run.strategy, wanted.strategy),
+        (run.family, wanted.family),
+        (run.owner, wanted.owner),
+        (run.status, wanted.status),
+        (run.pipeline_step_uid, wanted.pipeline_step),
     ):
         if value is not None:
-            selected = selected.where(column == value)
+            chosen = chosen.where(column == value)
     if wanted.dataset is not None:
-        selected = selected.where(rows.Dataset.id == dataset_row(session, wanted.dataset).id)
-    return _summaries(session, selected.limit(wanted.limit))
+        owner = dataset_row(session, wanted.dataset)
+        versions = select(rows.DatasetVersion.id).where(rows.DatasetVersion.dataset_id == owner.id)
+        chosen = chosen.where(run.dataset_version_id.in_(versions))
+    # Chosen by their keys first: sorting whole rows would read every run's documents.
+    return _summaries(session, _runs().where(run.id.in_(session.scalars(chosen).all())).order_by(*newest))
 
 
 def cumulative_trials(session: Session, owner: str, family: str, dataset: str) -> TrialLedger:
@@ -153,27 +158,24 @@ def cumulative_trials(session: Session, owner: str, family: str, dataset: str) -
     Raises:
         NotFound: There is no dataset of that name.
     """
-    counted = session.scalars(
-        select(rows.BacktestTrials)
+    entry = rows.BacktestTrials
+    counted = session.execute(
+        select(entry.trials, entry.sharpe_mean, entry.sharpe_variance)
         .where(
-            rows.BacktestTrials.owner == owner,
-            rows.BacktestTrials.family == family,
-            rows.BacktestTrials.dataset_id == dataset_row(session, dataset).id,
+            entry.owner == owner,
+            entry.family == family,
+            entry.dataset_id == dataset_row(session, dataset).id,
         )
-        .order_by(rows.BacktestTrials.id)
+        .order_by(entry.id)
     ).all()
     mean, variance = _pooled(
-        [
-            (row.trials, row.sharpe_mean, row.sharpe_variance)
-            for row in counted
-            if row.sharpe_mean is not None and row.sharpe_variance is not None
-        ]
+        [(trials, center, spread) for trials, center, spread in counted if center is not None and spread is not None]
     )
     return TrialLedger(
         owner=owner,
         family=family,
         dataset=dataset,
-        trials=sum(row.trials for row in counted),
+        trials=sum(trials for trials, _, _ in counted),
         sharpe_mean=mean,
         sharpe_variance=variance,
     )

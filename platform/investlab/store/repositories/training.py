@@ -137,6 +137,7 @@ def lineage(row: rows.TrainingRun, dataset: str, number: int) -> ModelLineage:
         code_identity=row.code_identity,
         lock_hash=row.lock_hash,
         platform_version=row.platform_version,
+        trained_through=PanelRequest.model_validate(row.panel).end,
     )
 
 
