@@ -13,8 +13,8 @@ from investlab.schemas.backtest import PanelRequest
 from investlab.schemas.catalog import DatasetInfo, DatasetVersionInfo
 from investlab.schemas.market import Adjust, InstrumentRef
 from investlab.services.context import Context
-from investlab.store.market import VersionPin
 from investlab.store.cubes import Cube
+from investlab.store.market import VersionPin
 from investlab.store.repositories import actions, catalog, datasets
 
 DEFAULT_FIELDS = ("open", "high", "low", "close", "volume")

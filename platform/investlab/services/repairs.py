@@ -27,12 +27,14 @@ def repair_market(context: Context) -> dict[str, tuple[Repair, ...]]:
             continue
         try:
             with context.market.writing(name, timeout_seconds=0):
-                repairs = context.market.repair(name, _recorded(context, name))
+                found = context.market.repair(name, _recorded(context, name))
         except Busy:
             continue  # whoever is writing it clears what was left
         except StorageUnavailable as error:
             logger.warning("The bars of dataset %r need a repair, which waits: %s", name, error.sentence)
             continue
+        # A commit that is gone with its copy cannot be mended: it was told when it was found, and reads name it.
+        repairs = tuple(repair for repair in found if (repair.damage, repair.action) != ("missing", "lost"))
         _tell(context, name, repairs)
         if repairs:
             done[name] = repairs

@@ -85,11 +85,21 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     assert state(lab.context.settings.home_path) == before
 
 
-def test_a_corrupt_commit_is_named_and_left_alone(lab: Workspace, capsys: Capture) -> None:
-    home = lab.context.settings.home_path
-    commit = delta_log.commit_path(lab.context.market.root / DATASET / "bars", 0)
+def lose_the_last_commit(lab: Workspace, capsys: Capture) -> None:
+    """Damage the last commit and its copy, so that opening the home can only say what is lost."""
+    folder = lab.context.market.root / DATASET
+    commit = delta_log.commit_path(folder / "bars", 0)
     commit.write_bytes(commit.read_bytes()[:150])
+    for copy in (folder / "commits").iterdir():
+        copy.unlink()
     lab.context.panels.clear()
+    assert main(["data", "list"]) == 0
+    assert "was found torn and was lost; lost: 1,515 bars" in capsys.readouterr().err
+
+
+def test_a_lost_commit_is_named_and_left_alone(lab: Workspace, capsys: Capture) -> None:
+    home = lab.context.settings.home_path
+    lose_the_last_commit(lab, capsys)
     before = state(home)
     assert main([*RUN, *ON, "AAA"]) == 6
     sentence = one_sentence(capsys)
@@ -100,11 +110,10 @@ def test_a_corrupt_commit_is_named_and_left_alone(lab: Workspace, capsys: Captur
 
 def test_an_ingest_over_damage_changes_no_bar_and_is_recorded_as_failed(lab: Workspace, capsys: Capture) -> None:
     home = lab.context.settings.home_path
-    commit = delta_log.commit_path(lab.context.market.root / DATASET / "bars", 0)
-    commit.write_bytes(b"")
+    lose_the_last_commit(lab, capsys)
     tables, files = state(home)
     assert main(["data", "ingest", "scripted", "--dataset", DATASET]) == 6
-    assert "is empty" in one_sentence(capsys)
+    assert "is missing" in one_sentence(capsys)
     changed = {name for name, checksum in state(home)[0].items() if tables[name] != checksum}
     assert changed == {"ingest_runs"}
     assert state(home)[1] == files

@@ -172,7 +172,7 @@ def running_runs(session: Session) -> dict[str, str]:
     query = select(rows.PipelineRun.uid, rows.PipelineRun.pipeline).where(
         rows.PipelineRun.status == PipelineStatus.RUNNING
     )
-    return {run_id: pipeline for run_id, pipeline in session.execute(query)}
+    return dict(session.execute(query).tuples())
 
 
 def _add_step(session: Session, draft: StepDraft, status: StepStatus, at: datetime | None) -> PipelineStepInfo:
