@@ -41,11 +41,11 @@ def expected(numbers: list[int]) -> pd.DataFrame:
     return rows.sort_values(["instrument_id", "session"], ignore_index=True).astype({"session": "datetime64[s]"})
 
 
-def check_acknowledged(store: MarketStore, numbers: list[int]) -> None:
+def check_acknowledged(store: MarketStore, numbers: list[int], *, deep: bool) -> None:
     pin = recorded_pin(store.root)
     assert pin is not None
     pd.testing.assert_frame_equal(store.read(DATASET, pin)[COLUMNS], expected(numbers))
-    store.verify(DATASET, pin, deep=True)
+    store.verify(DATASET, pin, deep=deep)
 
 
 @pytest.mark.drill
@@ -66,9 +66,9 @@ def test_what_was_acknowledged_is_there_and_nothing_partial_after_every_kill(tmp
                 assert write(store.root, "append", number) == "acknowledged"
                 acknowledged.append(number)
                 died_at["compact"].add(writers.run("compact", number, fatal))
-            check_acknowledged(store, acknowledged)
+            check_acknowledged(store, acknowledged, deep=number % 10 == 0)
         assert write(store.root, "append", ROUNDS + 1) == "acknowledged"
-    check_acknowledged(store, [*acknowledged, ROUNDS + 1])
+    check_acknowledged(store, [*acknowledged, ROUNDS + 1], deep=True)
     assert bar_leftovers.unnamed_files(store.root / DATASET) == []
     assert not bar_leftovers.is_flagged(store.root / DATASET)
     assert died_at == {"append": EVERY_OUTCOME, "compact": EVERY_OUTCOME}
