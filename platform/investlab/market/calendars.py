@@ -7,10 +7,11 @@ import exchange_calendars
 import numpy as np
 import pandas as pd
 
-from investlab.core.errors import NotFound
+from investlab.core.errors import InvalidInput, NotFound
 from investlab.market.panel import SESSIONS_PER_YEAR
 
 FIRST_SESSION = date(1985, 1, 2)
+LAST_DAY = date(2199, 12, 31)
 
 
 @lru_cache(maxsize=4)
@@ -38,7 +39,13 @@ def sessions_between(calendar: str, start: date, end: date) -> np.ndarray:
 
     Raises:
         NotFound: The calendar is not known.
+        InvalidInput: It does not reach so far.
     """
+    if start < FIRST_SESSION or end > LAST_DAY:
+        raise InvalidInput(
+            f"Sessions of {calendar} are known from {FIRST_SESSION} to {LAST_DAY}, not from {start} to {end}.",
+            remedy=f"Ask for a period within, such as --start {FIRST_SESSION}; correct dates beyond it.",
+        )
     found: pd.DatetimeIndex = _calendar(calendar, end.year).sessions_in_range(pd.Timestamp(start), pd.Timestamp(end))
     return found.to_numpy("datetime64[D]")
 

@@ -74,6 +74,9 @@ def _check_columns(block: Block, described: FileDataset) -> None:
             what = f"there is no such column{f' for our {ours}' if ours else ''}"
             near = NotFound.named("column", theirs, block.columns)
             raise refusal(Place(block.file, column=theirs), what, f"{near.remedy} Correct `columns`.")
+        cells = block.columns[theirs]
+        if isinstance(cells, pa.Array) and pa.types.is_nested(cells.type):
+            raise refusal(Place(block.file, column=theirs), f"it holds {cells.type} values", "Name a plain column.")
     if ALL_OTHERS not in described.ignore:
         others = [name for name in block.columns if name not in wanted and name not in described.ignore]
         if others:

@@ -148,7 +148,7 @@ def _parsed(path: Path) -> dict[str, object]:
         raise StorageUnavailable(
             f"{path} cannot be read: {error.strerror}.", remedy="Check its permissions."
         ) from error
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(f"{path} cannot be understood: {reason}.", remedy="Correct its YAML or TOML.") from error
     if not isinstance(told, dict):

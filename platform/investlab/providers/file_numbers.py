@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from investlab.providers.file_blocks import Block
 from investlab.schemas.files import NumberRule, Unit
 
+MOST = 10**308
+"""Whole numbers of a sheet have no bound, ours have this one."""
+
 EMPTY_REMEDY = "Fill it, or list the text that stands for no value in `numbers.missing` ('' for an empty cell)."
 
 
@@ -55,7 +58,7 @@ def _written(block: Block, column: str, cells: pa.Array, rule: NumberRule, unit:
 
 def _pattern(rule: NumberRule, unit: Unit) -> str:
     point, comma = re.escape(rule.decimal), re.escape(rule.thousands)
-    whole = rf"(?:\d+|\d{{1,3}}(?:{comma}\d{{3}})+)" if comma else r"\d+"
+    whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{comma}\d{{3}})+)" if comma else r"\d+"
     exponent = "" if unit.exponent else r"(?:[eE][+-]?\d+)?"
     return rf"^[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+){exponent}$"
 
@@ -97,7 +100,7 @@ def _mixed(block: Block, column: str, rule: NumberRule, unit: Unit) -> np.ndarra
             texts.append(cell or "")
             places.append(row)
         elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
-            values[row] = cell
+            values[row] = cell if isinstance(cell, float) or abs(cell) < MOST else math.inf
         else:
             raise block.refusal(row, column, f"{cell!r} is no number", "Correct the cell or its format.")
     values = _scaled(values, unit)

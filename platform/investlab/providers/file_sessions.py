@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from investlab.market.calendars import calendar_zone, sessions_between
+from investlab.market.calendars import FIRST_SESSION, LAST_DAY, calendar_zone, sessions_between
 from investlab.providers.file_blocks import Block
 from investlab.schemas.files import DateRule, SessionSource, zone_of
 
@@ -46,11 +46,12 @@ def symbols_of(block: Block, column: str, pattern: str | None) -> tuple[np.ndarr
 
 
 def symbol_in(text: str, pattern: str | None) -> str | None:
-    """Return the symbol in a text: the pattern's group `symbol`, else all of it; None when it does not match."""
+    """Return the symbol in a text: the pattern's group `symbol`, else all of it; None when there is none to print."""
     found = re.fullmatch(pattern or ".+", text.strip())
     if found is None:
         return None
-    return found["symbol"] if "symbol" in found.re.groupindex else found[0]
+    symbol = found["symbol"] if "symbol" in found.re.groupindex else found[0]
+    return symbol if symbol and symbol.isprintable() else None
 
 
 def _distinct(block: Block, column: str) -> tuple[np.ndarray, list[object]]:
@@ -62,7 +63,11 @@ def _distinct(block: Block, column: str) -> tuple[np.ndarray, list[object]]:
         return np.array(codes, dtype=np.int64), [cell for _, cell in places]
     plain = cells.dictionary_decode() if pa.types.is_dictionary(cells.type) else cells
     coded = pc.dictionary_encode(plain, null_encoding="encode")
-    return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
+    try:
+        return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
+    except (ArithmeticError, LookupError, ValueError) as error:
+        what = f"its values of type {plain.type} are beyond all dates, or of an unknown zone"
+        raise block.refusal(0, column, what, "Correct them, or write dates.") from error
 
 
 def _each[T](
@@ -78,6 +83,11 @@ def _each[T](
             row = int(rows[0]) if len(rows) else 0
             raise block.refusal(row, column, error.what, error.remedy) from error
     return found
+
+
+def _weekday_fits(text: str, plain: str, moment: datetime) -> bool:
+    """Say whether a weekday that is written is that of the date, which `strptime` does not check."""
+    return all(moment.strftime(code).lower() in text.lower() for code in ("%A", "%a") if code in plain)
 
 
 class SessionReader:
@@ -103,7 +113,8 @@ class SessionReader:
         days = np.array(_each(block, column, codes, cells, self._session), dtype="datetime64[D]")
         moments = np.array([self._is_moment(cell) for cell in cells], dtype=bool)
         if moments.any():
-            known = sessions_between(self._calendar, days.min().item(), days.max().item())
+            first, last = max(days.min().item(), FIRST_SESSION), min(days.max().item(), LAST_DAY)
+            known = sessions_between(self._calendar, first, last) if first <= last else days[:0]
             wrong = moments & ~np.isin(days, known)
             if wrong.any():
                 row = int(np.argmax(wrong[codes]))
@@ -154,6 +165,8 @@ class SessionReader:
             moment = datetime.strptime(rest, plain)  # noqa: DTZ007  (the zone is added below)
         except ValueError:
             moment = None
+        if moment is not None and not _weekday_fits(rest, plain, moment):
+            raise _Unfit(f"{text!r} names another weekday than that of its date", "Correct the cell.")
         solid = SOLID.search(plain) is not None
         if moment is None or (solid and not rest.startswith(moment.strftime(plain.partition("%z")[0]))):
             raise _Unfit(
@@ -173,7 +186,10 @@ class SessionReader:
                 raise _Unfit(f"{moment} has a time of day", "Declare `dates.zone`.")
             return moment.date()
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=self._zone)
-        days = {aware.replace(fold=fold).astimezone(self._venue_zone).date() for fold in (0, 1)}
+        try:
+            days = {aware.replace(fold=fold).astimezone(self._venue_zone).date() for fold in (0, 1)}
+        except (OverflowError, ValueError) as error:
+            raise _Unfit(f"{moment} is beyond all dates", "Correct the cell.") from error
         if len(days) > 1:
             raise _Unfit(f"{moment} came twice as the clocks went back, on two days at the venue", "Write the offset.")
         return days.pop()

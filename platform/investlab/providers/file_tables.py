@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 
 import openpyxl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook.workbook import Workbook
@@ -16,8 +17,21 @@ from openpyxl.workbook.workbook import Workbook
 from investlab.core.errors import StorageUnavailable
 from investlab.providers.file_blocks import BLOCK_ROWS, Block, Place, check_header, refusal
 
-DAMAGE = (BadZipFile, EOFError, InvalidFileException, KeyError, SyntaxError, pa.ArrowInvalid, zlib.error)
-"""What the libraries raise on files that are damaged or of another kind; that of XML is a SyntaxError."""
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    InvalidFileException,
+    LookupError,
+    NotImplementedError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    pa.ArrowException,
+    zlib.error,
+)
+"""What the libraries raise on files that are damaged or of another kind: they check little of what they find there."""
 
 
 def sheet_blocks(path: Path, file: str, sheet: str | None, header_line: int) -> Iterator[Block]:
@@ -32,7 +46,10 @@ def sheet_blocks(path: Path, file: str, sheet: str | None, header_line: int) -> 
     with _told(file, "Excel workbook (.xlsx)"):
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
-            rows = book[_sheet(book, file, sheet)].iter_rows(values_only=True)
+            chosen = book[_sheet(book, file, sheet)]
+            # A workbook may state a smaller size of its sheet than it has; rows beyond it would be lost.
+            chosen.reset_dimensions()
+            rows = chosen.iter_rows(values_only=True)
             numbered = ((line, row) for line, row in enumerate(rows, start=1) if line >= header_line)
             yield from _sheet_blocks(numbered, file, header_line)
         finally:
@@ -40,7 +57,7 @@ def sheet_blocks(path: Path, file: str, sheet: str | None, header_line: int) -> 
 
 
 def _sheet(book: Workbook, file: str, name: str | None) -> str:
-    names = book.sheetnames
+    names = [each.title for each in book.worksheets]
     if name is None and len(names) == 1:
         return str(names[0])
     if name is None or name not in names:
@@ -56,6 +73,7 @@ def _sheet_blocks(rows: Iterator[tuple[int, tuple[object, ...]]], file: str, hea
     if not width:
         raise refusal(Place(file, header_line), "it holds no header", "Declare `text: {header_line: …}`.")
     names = check_header(file, header_line, header[:width])
+    yield Block(file, [], {name: [] for name in names})
     for group in batched(_filled(rows, file, width), BLOCK_ROWS):
         cells = zip(*(row for _, row in group), strict=True)
         columns = {name: list(column) for name, column in zip(names, cells, strict=True)}
@@ -86,12 +104,19 @@ def parquet_blocks(path: Path, file: str) -> Iterator[Block]:
         StorageUnavailable: It cannot be read.
     """
     with _told(file, "Parquet file"), pq.ParquetFile(path) as table:
-        check_header(file, None, table.schema_arrow.names)
+        names = check_header(file, None, table.schema_arrow.names)
+        empty = zip(names, table.schema_arrow.types, strict=True)
+        yield Block(file, range(0), {name: pa.array([], kind) for name, kind in empty})
         begun = 1
         for batch in table.iter_batches(BLOCK_ROWS):
-            columns = {name.strip(): batch.column(place) for place, name in enumerate(batch.schema.names)}
+            columns = {name: _classic(batch.column(place)) for place, name in enumerate(names)}
             yield Block(file, range(begun, begun + batch.num_rows), columns)
             begun += batch.num_rows
+
+
+def _classic(cells: pa.Array) -> pa.Array:
+    """Return text in the form for which Arrow has all functions."""
+    return pc.cast(cells, pa.string()) if pa.types.is_string_view(cells.type) else cells
 
 
 @contextmanager
@@ -99,9 +124,10 @@ def _told(file: str, kind: str) -> Iterator[None]:
     """Turn what libraries say about a file into sentences that name it."""
     try:
         yield
-    except DAMAGE as error:
-        raise refusal(Place(file), f"it is no intact {kind}", "Write or fetch the file again.") from error
-    except OSError as error:
+    except (*DAMAGE, OSError) as error:
+        # Arrow tells damage as an error of the system, but without its number.
+        if not isinstance(error, OSError) or error.errno is None:
+            raise refusal(Place(file), f"it is no intact {kind}", "Write or fetch the file again.") from error
         raise StorageUnavailable(
             f"{file} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
         ) from error

@@ -17,6 +17,9 @@ from investlab.providers.file_blocks import BLOCK_ROWS, Block, Place, check_head
 from investlab.providers.file_plain import PlainLines
 from investlab.schemas.files import TextRule
 
+REPLACED = "\ufffd"
+"""What decoders write for bytes that are no text."""
+
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -92,6 +95,8 @@ def _told(path: Path, file: str, rule: TextRule) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise _undecodable(path, file, rule, error) from error
+    except UnicodeError as error:
+        raise refusal(Place(file), f"it cannot be decoded ({error})", "Correct `text.encoding`.") from error
     except EOFError as error:
         raise refusal(Place(file), "its compressed data end too soon", "Fetch the file again.") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -215,26 +220,22 @@ def _wrong_length(place: Place, names: Sequence[str], row: Sequence[str]) -> Inv
 
 def _undecodable(path: Path, file: str, rule: TextRule, error: UnicodeDecodeError) -> InvalidInput:
     """Return the error that names the line and column of the first bytes that are no text."""
-    what = f"the byte 0x{error.object[error.start]:02x} is no {error.encoding.upper()}"
-    remedy = "Declare the file's encoding, such as `text: {encoding: cp1252}`."
-    if not error.encoding.startswith("utf-8"):
-        return refusal(Place(file), what, remedy)
     header: list[str] = []
     with _open_bytes(path) as raw:
-        for line, data in enumerate(raw, start=1):
-            text = data.decode("utf-8-sig" if line == 1 else "utf-8", errors="replace")
-            fields = next(csv.reader([text.partition("\ufffd")[0]], delimiter=rule.delimiter), [""])
-            if "\ufffd" in text and _is_undecodable(data):
-                column = header[len(fields) - 1] if 0 < len(fields) <= len(header) else None
-                return refusal(Place(file, line, column), what, remedy)
-            if line == rule.header_line:
-                header = fields
+        encoding = encoding_of(raw, file, rule.encoding)
+        what = f"the byte 0x{error.object[error.start]:02x} is no {encoding.removesuffix('-sig').upper()}"
+        remedy = "Declare the file's encoding, such as `text: {encoding: cp1252}`."
+        with io.TextIOWrapper(cast("IO[bytes]", raw), encoding=encoding, errors="replace", newline="") as text:
+            for line, written in enumerate(text, start=1):
+                fields = _fields(written.partition(REPLACED)[0], rule)
+                if REPLACED in written:
+                    column = header[len(fields) - 1] if 0 < len(fields) <= len(header) else None
+                    return refusal(Place(file, line, column), what, remedy)
+                if line == rule.header_line:
+                    header = fields
     return refusal(Place(file), what, remedy)
 
 
-def _is_undecodable(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
+def _fields(written: str, rule: TextRule) -> list[str]:
+    """Return the fields of a line that may break off."""
+    return next(csv.reader([written.rstrip("\r\n")], delimiter=rule.delimiter), [""])

@@ -15,6 +15,7 @@ from investlab.schemas.market import BAR_FIELDS, Frozen, PriceBasis
 
 SYMBOL, SESSION = "symbol", "session"
 TIME_OF_DAY = re.compile(r"%[HIMSpfXcT]")
+NAME = re.compile(r"\w[\w.-]{0,63}")
 OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
 
 
@@ -80,6 +81,8 @@ class DateRule(Frozen):
             raise ValueError("years of two digits could mean two centuries; have them written with four")
         if not all(re.search(codes, self.format) for codes in ("%Y", "%[mbB]", "%d")):
             raise ValueError(f"the format {self.format!r} lacks the year %Y, the month %m or the day %d")
+        if ("%p" in self.format) is not ("%I" in self.format):
+            raise ValueError("hours of a half day, %I, need %p to say which half, and %p counts with %I alone")
         if "%Z" in self.format and not (self.format.endswith(" %Z") and self.zone_names):
             raise ValueError("%Z must end the format after a space, and zone_names must say what each name means")
         if self.has_time and not (self.tells_zone or self.zone or self.session_from is SessionSource.WRITTEN_DATE):
@@ -134,9 +137,26 @@ class TextRule(Frozen):
     @classmethod
     def _encoding_exists(cls, value: str | None) -> str | None:
         try:
-            codecs.lookup(value or "utf-8")
-        except LookupError as error:
+            is_text = "a\n".encode(value or "utf-8").decode(value or "utf-8") == "a\n"
+            is_ours = codecs.lookup(value or "utf-8").name not in ("idna", "punycode")
+        except (LookupError, UnicodeError) as error:
             raise ValueError(f"{value!r} is no encoding; write utf-8, utf-16-le, cp1252 or the like") from error
+        if not (is_text and is_ours):
+            raise ValueError(f"{value!r} is no encoding of files")
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_delimits(cls, value: str) -> str:
+        if value.isalnum() or value in '"\r\n\0':
+            raise ValueError(f"{value!r} cannot stand between fields; write ',', ';', '|' or a tab")
+        return value
+
+    @field_validator("comment")
+    @classmethod
+    def _comment_is_no_field(cls, value: str) -> str:
+        if value.startswith('"'):
+            raise ValueError("a quotation mark begins fields, not comments")
         return value
 
     @field_validator("footer")
@@ -212,6 +232,21 @@ class FileDataset(FileLayout):
     files: tuple[str, ...] = ("*",)
     adjustment_rule: str | None = None
     instruments: Mapping[str, InstrumentFacts] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is no name of a dataset; use up to 64 letters, digits, '-', '_' and '.'")
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _files_lie_within(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
+                raise ValueError(f"the pattern {pattern!r} does not stay within the dataset's folder")
+        return value
 
     @model_validator(mode="after")
     def _columns_suffice(self) -> Self:

@@ -21,6 +21,7 @@ def test_providers_are_listed_without_key_network_or_vendor_libraries() -> None:
     bare = {"PATH": "/nowhere", "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     outcome = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, env=bare)
     found, loaded = json.loads(outcome.stdout)
-    assert {"alpaca", "sample", "synthetic", "yfinance"} <= set(found)
-    assert all(names == sorted(names) and names for names in found.values())
+    assert {"alpaca", "files", "sample", "synthetic", "yfinance"} <= set(found)
+    assert all(names == sorted(names) for names in found.values())
+    assert [name for name, offers in found.items() if not offers] == ["files"], "there are no files here"
     assert not {"httpx", "yfinance", "curl_cffi"} & set(loaded)
