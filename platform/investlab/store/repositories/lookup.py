@@ -21,7 +21,7 @@ from investlab.models.core import (
 SHORTEST_PREFIX = 4
 _SHOWN = 5
 
-_WithUid = IngestRun | BacktestRun | PipelineRun | PipelineStep | TrainingRun | ModelVersion | ReplayPass
+WithUid = IngestRun | BacktestRun | PipelineRun | PipelineStep | TrainingRun | ModelVersion | ReplayPass
 
 
 def dataset_row(session: Session, name: str) -> Dataset:
@@ -65,12 +65,12 @@ def venue_row(session: Session, mic: str) -> Venue:
     return row
 
 
-def uid_equals[Uid: _WithUid](session: Session, table: type[Uid], given: str) -> bool:
+def uid_equals[Uid: WithUid](session: Session, table: type[Uid], given: str) -> bool:
     """Say whether a record has just this id."""
     return session.scalar(select(table.id).where(table.uid == given)) is not None
 
 
-def uid_matches[Uid: _WithUid](session: Session, table: type[Uid], given: str) -> list[str]:
+def uid_matches[Uid: WithUid](session: Session, table: type[Uid], given: str) -> list[str]:
     """List the ids that equal `given`, else up to six that begin with it, ordered.
 
     Raises:
@@ -94,7 +94,7 @@ def begins_with(column: InstrumentedAttribute[str], beginning: str) -> ColumnEle
     return and_(column >= beginning, column < beginning[:-1] + chr(ord(beginning[-1]) + 1))
 
 
-def row_by_uid[Uid: _WithUid](session: Session, table: type[Uid], given: str, kind: str) -> Uid:
+def row_by_uid[Uid: WithUid](session: Session, table: type[Uid], given: str, kind: str) -> Uid:
     """Return the row whose id is `given` or is the only one that begins with it.
 
     Raises:

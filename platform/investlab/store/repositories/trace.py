@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from investlab.models import core as rows
 from investlab.schemas.audit import Located, RecordKind
-from investlab.store.repositories.lookup import the_only, uid_equals, uid_matches
+from investlab.store.repositories.lookup import WithUid, the_only, uid_equals, uid_matches
 
 
 def locate(session: Session, given: str) -> Located:
@@ -26,7 +26,7 @@ def locate(session: Session, given: str) -> Located:
     return Located(kind=found[uid], record_id=uid)
 
 
-_TABLES = {
+_TABLES: dict[RecordKind, type[WithUid]] = {
     RecordKind.INGEST_RUN: rows.IngestRun,
     RecordKind.BACKTEST_RUN: rows.BacktestRun,
     RecordKind.PIPELINE_RUN: rows.PipelineRun,
