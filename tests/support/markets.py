@@ -141,7 +141,7 @@ def make_monitor(count: int = 30) -> MonitorLine:
     values = np.random.default_rng(9).normal(0.03, 0.03, count)
     points = tuple(MonitorPoint(session=day, ic=float(ic)) for day, ic in zip(sessions(count), values, strict=True))
     return MonitorLine(
-        points=points, matured_sessions=count, mean_ic=float(values.mean()), rolling_sessions=63, horizon_sessions=21
+        points=points, matured_sessions=count, mean_ic=float(values.mean()), rolling_sessions=63, horizons=(21,)
     )
 
 

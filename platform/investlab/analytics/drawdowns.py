@@ -6,10 +6,9 @@ from investlab.analytics.compiled import compiled
 
 
 @compiled
-def drawdowns(nav: np.ndarray) -> np.ndarray:
-    """Return nav / running peak - 1 at every session, each ≤ 0."""
+def drawdowns(nav: np.ndarray, peak: float = -np.inf) -> np.ndarray:
+    """Return nav / running peak - 1 at every session, each ≤ 0; `peak` is one from before the first."""
     below = np.zeros(len(nav))
-    peak = -np.inf
     for t in range(len(nav)):
         peak = max(peak, nav[t])
         if peak > 0.0:
@@ -18,10 +17,9 @@ def drawdowns(nav: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def max_drawdown(nav: np.ndarray) -> float:
-    """Return the deepest drawdown (≤ 0)."""
+def max_drawdown(nav: np.ndarray, peak: float = -np.inf) -> float:
+    """Return the deepest drawdown (≤ 0); `peak` is one from before the first session."""
     deepest = 0.0
-    peak = -np.inf
     for value in nav:
         if value >= peak:
             peak = value

@@ -22,8 +22,8 @@ from investlab.core.errors import InvalidInput
 class MeanInterval:
     """The mean of a series with its confidence interval.
 
-    `observations` counts values, `effective_observations` those whose horizons do not overlap. The bounds are infinite
-    where there are too few to tell, and the mean is NaN where there is none.
+    `observations` counts values, `effective_observations` the whole horizons among them, which do not overlap. The
+    bounds are infinite where there are too few to tell, and the mean is NaN where there is none.
     """
 
     mean: float
@@ -63,7 +63,10 @@ def mean_interval(values: np.ndarray, horizon_sessions: int, confidence: float =
     """Return the mean of a series whose neighbours within `horizon_sessions` overlap, with its confidence interval.
 
     Values are in session order without gaps; NaN is left out. Quantiles are Student's with as many degrees of freedom
-    as there are further values that do not overlap.
+    as there are further whole horizons that do not overlap. Autocovariances around the series' own mean come out too
+    small, the more so the fewer horizons it covers; dividing the variance by 1 − horizon ÷ count makes up for most of
+    it. Where there is no effect, the lower bound lies above zero in 3.0 % of simulated series of 90 values with horizon
+    21, in 3.6 % at 250 and 2.6 % at 2,000, where 2.5 % is nominal.
 
     Raises:
         InvalidInput: The horizon is not positive or the confidence is not between 0 and 1.
@@ -75,12 +78,14 @@ def mean_interval(values: np.ndarray, horizon_sessions: int, confidence: float =
         )
     known = values[~np.isnan(values)]
     count = len(known)
-    effective = -(-count // horizon_sessions)
+    effective = count // horizon_sessions
     mean = float(np.mean(known)) if count else nan
     half = np.inf
-    if effective >= 2 and count > horizon_sessions:
+    if effective >= 2:
         quantile = float(stdtrit(effective - 1, 0.5 + confidence / 2.0))
-        half = quantile * sqrt(long_run_variance(known, horizon_sessions - 1) / count)
+        # count ≥ 2 × horizon here, so the divisor is at least a half; at horizon 1 it gives the usual count − 1.
+        variance = long_run_variance(known, horizon_sessions - 1) / (1.0 - horizon_sessions / count)
+        half = quantile * sqrt(variance / count)
     low, high = (mean - half, mean + half) if isfinite(half) else (-np.inf, np.inf)
     return MeanInterval(mean, float(low), float(high), confidence, count, effective)
 

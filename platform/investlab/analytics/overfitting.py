@@ -11,6 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from investlab.analytics.ratios import UNVARYING
 from investlab.core.errors import InvalidInput
 
 _NORMAL = NormalDist()
@@ -28,10 +29,10 @@ class ReturnMoments:
 
     @classmethod
     def of(cls, returns: np.ndarray) -> "ReturnMoments":
-        """Measure returns per session; returns that do not vary count as normal with a Sharpe ratio of 0."""
+        """Measure returns per session; returns equal but for rounding count as normal with a Sharpe ratio of 0."""
         count = len(returns)
-        spread = float(np.std(returns)) if count > 1 else 0.0
-        if spread <= 0.0:
+        spread, mean = (float(np.std(returns)), float(np.mean(returns))) if count > 1 else (0.0, 0.0)
+        if spread <= UNVARYING * abs(mean):
             return cls(0.0, 0.0, 3.0, count)
         scaled = (returns - np.mean(returns)) / spread
         ratio = float(np.mean(returns) / np.std(returns, ddof=1))

@@ -4,12 +4,15 @@ import numpy as np
 
 from investlab.analytics.compiled import compiled
 
+UNVARYING = 1e-9
+"""Returns whose deviation is a smaller part of their mean are equal but for rounding."""
+
 
 @compiled
 def volatility_and_sharpe(returns: np.ndarray, sessions_per_year: float) -> tuple[float, float]:
     """Return both annualised ratios of simple returns per session: ddof 1, risk-free rate 0.
 
-    The Sharpe ratio is 0 where returns do not vary, both are 0 for fewer than two returns.
+    The Sharpe ratio is 0 where returns do not vary by more than rounding, both are 0 for fewer than two returns.
     """
     count = len(returns)
     if count < 2:
@@ -23,7 +26,7 @@ def volatility_and_sharpe(returns: np.ndarray, sessions_per_year: float) -> tupl
         squares += (value - mean) * (value - mean)
     deviation = np.sqrt(squares / (count - 1))
     year = np.sqrt(sessions_per_year)
-    return deviation * year, mean / deviation * year if deviation > 0.0 else 0.0
+    return deviation * year, mean / deviation * year if deviation > UNVARYING * abs(mean) else 0.0
 
 
 def volatility(returns: np.ndarray, sessions_per_year: float) -> float:

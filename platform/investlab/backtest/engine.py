@@ -32,6 +32,10 @@ from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
 
+OLD_PRICE_SESSIONS = 21
+NAMED = 5
+"""Instruments that a note names at most."""
+
 SIGNALS = StrategyDescription("signals", "signals", {}, "Entries and exits given by the caller.")
 WEIGHTS = StrategyDescription("weights", "weights", {}, "Target weights given by the caller.")
 
@@ -214,7 +218,7 @@ def build_result(
         panel_id=panel.id,
         source=panel.source,
         instruments=panel.instruments,
-        notes=(*terms_notes(panel, terms), *done.notes),
+        notes=(*terms_notes(panel, terms), *done.notes, *_old_prices(panel, terms, done.quantities)),
         benchmark=benchmark,
     )
 
@@ -236,6 +240,24 @@ def _remarks(lapsed: int, unpaid: int) -> tuple[str, ...]:
     if unpaid:
         notes.append(f"{unpaid} {'order was' if unpaid == 1 else 'orders were'} dropped because cash could not pay.")
     return tuple(notes)
+
+
+def _old_prices(panel: PricePanel, terms: TradingTerms, quantities: np.ndarray) -> tuple[str, ...]:
+    """Return a note about positions that were marked at an old price, as those of a delisted instrument are."""
+    close = panel.values("close")
+    if not np.isnan(close).any():
+        return ()
+    priced = ~(np.isnan(close) & np.isnan(terms.reference_prices(panel)))
+    rows = np.arange(len(close))[:, np.newaxis]
+    age = rows - np.maximum.accumulate(np.where(priced, rows, -1), axis=0)
+    found = np.flatnonzero(((quantities > 0.0) & (age > OLD_PRICE_SESSIONS)).any(axis=0))
+    if not len(found):
+        return ()
+    named = ", ".join(panel.symbols[column] for column in found[:NAMED]) + (", …" if len(found) > NAMED else "")
+    return (
+        f"{len(found)} {'instrument was' if len(found) == 1 else 'instruments were'} held at a last price more than "
+        f"{OLD_PRICE_SESSIONS} sessions old ({named}): delistings are not settled.",
+    )
 
 
 def _series(panel: PricePanel, values: np.ndarray, name: str) -> pd.Series:

@@ -7,7 +7,7 @@ import numpy as np
 from investlab.analytics.compiled import compiled
 from investlab.analytics.drawdowns import max_drawdown
 from investlab.analytics.ratios import cagr, volatility_and_sharpe
-from investlab.analytics.returns import simple_returns
+from investlab.analytics.returns import peak_before, returns_since
 
 TOLERANCE = 1e-9
 """Computed numbers that differ by less than this, relative to their size, count as equal."""
@@ -159,7 +159,7 @@ def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: flo
     nav = book.nav
     years = (len(nav) - 1) / sessions_per_year
     growth = nav[-1] / initial_cash
-    returns = simple_returns(nav)
+    returns = returns_since(nav, initial_cash)
     turned = 0.0
     exposed = 0.0
     for t in range(len(nav)):
@@ -170,7 +170,7 @@ def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: flo
     metrics[0] = growth - 1.0
     metrics[1] = cagr(growth, years)
     metrics[2], metrics[3] = volatility_and_sharpe(returns, sessions_per_year)
-    metrics[4] = max_drawdown(nav)
+    metrics[4] = max_drawdown(nav, peak_before(nav, initial_cash))
     metrics[5] = 0.5 * turned / years if years > 0.0 else 0.0
     metrics[6] = paid
     metrics[7] = exposed / len(nav)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from investlab.analytics.drawdowns import drawdowns
-from investlab.analytics.returns import simple_returns
+from investlab.analytics.returns import peak_before, returns_since
 from investlab.backtest.costs import Costs
 from investlab.backtest.strategies import StrategyDescription
 from investlab.core.display import Displayable
@@ -84,13 +84,16 @@ class BacktestResult(Displayable):
 
     @cached_property
     def returns(self) -> pd.Series:
-        """Return the NAV's simple returns, from the second session on."""
-        return pd.Series(simple_returns(self.nav.to_numpy()), index=self.nav.index[1:], name="return")
+        """Return the NAV's simple returns, from the second session on, from the first if fills on it cost something."""
+        returns = returns_since(self.nav.to_numpy(), self.initial_cash)
+        return pd.Series(returns, index=self.nav.index[len(self.nav) - len(returns) :], name="return")
 
     @cached_property
     def drawdown(self) -> pd.Series:
         """Return how far the NAV lies below its running peak at each session, as a fraction ≤ 0."""
-        return pd.Series(drawdowns(self.nav.to_numpy()), index=self.nav.index, name="drawdown")
+        nav = self.nav.to_numpy()
+        below = drawdowns(nav, peak_before(nav, self.initial_cash))
+        return pd.Series(below, index=self.nav.index, name="drawdown")
 
     @cached_property
     def hash(self) -> str:

@@ -13,11 +13,12 @@ from investlab.charts.sources import named
 IC_HEIGHT = 190
 YEARS_HEIGHT = 220
 TITLE = "Information coefficient"
+BAND = " (band: interval of the long-run mean)"
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedIC:
-    """A mean information coefficient out of sample with its confidence interval."""
+    """A mean information coefficient out of sample with its confidence interval, that of a mean over many years."""
 
     mean: float
     low: float
@@ -25,9 +26,11 @@ class ExpectedIC:
 
 
 def ic_chart(realised: pd.Series, expected: ExpectedIC | None = None, *, rolling_sessions: int = 21) -> hv.Overlay:
-    """Return the rolling realised IC by session over the interval that was expected out of sample.
+    """Return the rolling realised IC by session over what was expected out of sample.
 
-    `realised` is indexed by session; missing values leave gaps.
+    `realised` is indexed by session; missing values leave gaps. The band is the interval of the mean over all
+    out-of-sample sessions and says so: the mean of a few sessions swings far more, so leaving the band means nothing by
+    itself.
     """
     frame = pd.DataFrame(
         {"session": pd.DatetimeIndex(realised.index), "ic": realised.to_numpy(dtype=np.float64)},
@@ -50,7 +53,7 @@ def ic_chart(realised: pd.Series, expected: ExpectedIC | None = None, *, rolling
     return hv.Overlay(layers).opts(
         **style.frame_options(
             IC_HEIGHT,
-            f"IC, mean of {rolling_sessions} sessions",
+            f"IC, mean of {rolling_sessions} sessions{BAND if expected is not None else ''}",
             hooks=[style.finish, named("ic")],
             yformatter=style.numeral("0.00"),
             xformatter=style.short_dates(),

@@ -92,19 +92,19 @@ def _body(result: BacktestResult) -> Html:
 
 
 def _monthly_returns(result: BacktestResult) -> Html:
-    months = _returns_by(result.nav, ["year", "month"]).unstack()
-    years = {"Year": _returns_by(result.nav, ["year"])}
+    months = _returns_by(result.nav, result.initial_cash, ["year", "month"]).unstack()
+    years = {"Year": _returns_by(result.nav, result.initial_cash, ["year"])}
     if result.benchmark is not None:
-        years[BENCHMARK] = _returns_by(result.benchmark, ["year"])
+        years[BENCHMARK] = _returns_by(result.benchmark, result.initial_cash, ["year"])
     shown = months.reindex(columns=range(1, 13)).join(pd.DataFrame(years))
     rows = [[str(year), *(facts.judged(value, percent(value)) for value in row)] for year, *row in shown.itertuples()]
     return table(["", *month_abbr[1:], *years], rows, "Returns by month; the first and the last may be incomplete")
 
 
-def _returns_by(nav: pd.Series, periods: list[str]) -> pd.Series:
+def _returns_by(nav: pd.Series, initial_cash: float, periods: list[str]) -> pd.Series:
     sessions = pd.DatetimeIndex(nav.index)
     ends = nav.groupby([getattr(sessions, period).rename(period) for period in periods]).last()
-    returns: pd.Series = ends / ends.shift(1, fill_value=nav.iloc[0]) - 1
+    returns: pd.Series = ends / ends.shift(1, fill_value=initial_cash) - 1
     return returns
 
 

@@ -54,6 +54,8 @@ def hash_arrays(parts: Iterable[tuple[str, np.ndarray]]) -> str:
         whole = np.ascontiguousarray(array)
         digest.update(f"{name}|{whole.dtype.str}|{whole.shape}|".encode())
         flat = whole.reshape(-1)
+        if not len(flat):
+            continue
         if whole.dtype.kind != "f":
             digest.update(flat.view(np.uint8))
             continue

@@ -58,12 +58,15 @@ def feature(*, lookback_sessions: int) -> Callable[[Compute], Feature]:
 
 
 def rank_of(base: Feature) -> Feature:
-    """Return the feature that ranks another one across the instruments of each session, from −0.5 to 0.5."""
+    """Return the feature that ranks another one across the instruments of each session, from −0.5 to 0.5.
+
+    An instrument without a close at the session is not among them: some features look past the session's own close.
+    """
     return Feature(
         f"{base.name}_rank",
         base.lookback_sessions,
         f"Rank of {base.name} among the session's instruments, from −0.5 (lowest) to 0.5 (highest).",
-        lambda prices: scaled_ranks(base.compute(prices)),
+        lambda prices: scaled_ranks(np.where(np.isnan(prices), np.nan, base.compute(prices))),
     )
 
 

@@ -18,12 +18,13 @@ OUTCOMES = (*PREDICTED, "forward_return", "matured_on")
 class MonitorReport:
     """How predictions came true so far.
 
-    `by_session` holds the information coefficient of each matured session; `mean_ic` is their mean and `rolling_ic`
+    `horizon_sessions` is None where each prediction was judged over its own. `by_session` holds the information
+    coefficient of each matured session, in the order they became known; `mean_ic` is their mean and `rolling_ic`
     that of the last `rolling_sessions` of them (of fewer, while there are fewer), both None until any matured.
     `pending_sessions` counts predicted sessions whose outcome is not known yet.
     """
 
-    horizon_sessions: int
+    horizon_sessions: int | None
     rolling_sessions: int
     by_session: pd.Series
     predicted_sessions: int
@@ -66,6 +67,30 @@ def match_outcomes(predictions: pd.DataFrame, panel: PricePanel, horizon_session
     )
 
 
+def match_own_outcomes(predictions: pd.DataFrame, panel: PricePanel) -> pd.DataFrame:
+    """Return the matured ones of predictions, each judged over its own `horizon_sessions`, a column of them.
+
+    Rows are in the order in which they matured, then by session: what matures later is added at the end.
+
+    Raises:
+        InvalidInput: A column is missing, or a horizon is not positive.
+    """
+    if "horizon_sessions" not in predictions.columns:
+        raise InvalidInput("The predictions lack horizon_sessions.", remedy="Give the horizon of each.")
+    groups = predictions.groupby("horizon_sessions", sort=True)
+    found = [match_outcomes(own, panel, int(str(horizon))) for horizon, own in groups]
+    if not found:
+        return match_outcomes(predictions, panel, 1)
+    return pd.concat(found, ignore_index=True).sort_values(["matured_on", "session"], kind="stable", ignore_index=True)
+
+
+def ic_by_maturity(outcomes: pd.DataFrame) -> pd.Series:
+    """Return the information coefficients of matched outcomes as `ic_by_session`, in the order they became known."""
+    by_session = ic_by_session(outcomes)
+    known = outcomes.groupby("session")["matured_on"].max().reindex(by_session.index)
+    return by_session.iloc[np.lexsort((by_session.index.to_numpy(), known.to_numpy()))]
+
+
 def ic_by_session(outcomes: pd.DataFrame) -> pd.Series:
     """Return the information coefficient of each session of matched outcomes; sessions that have none are left out."""
     wide = {
@@ -97,14 +122,24 @@ def rolling_ic(by_session: pd.Series, rolling_sessions: int = 21) -> pd.Series:
 
 
 def monitor(
-    predictions: pd.DataFrame, panel: PricePanel, horizon_sessions: int, rolling_sessions: int = 21
+    predictions: pd.DataFrame, panel: PricePanel, horizon_sessions: int | None = None, rolling_sessions: int = 21
 ) -> MonitorReport:
     """Return how predictions (session, instrument_id, score) came true, as far as the panel knows.
+
+    Without `horizon_sessions` each is judged over its own, a column of the predictions, so that a model with another
+    horizon changes nothing about the predictions before it.
 
     Raises:
         InvalidInput: A column is missing, or a number of sessions is not positive.
     """
-    by_session = ic_by_session(match_outcomes(predictions, panel, horizon_sessions))
+    if horizon_sessions is None:
+        by_session = ic_by_maturity(match_own_outcomes(predictions, panel))
+        pending = sum(
+            _pending(own, panel, int(str(horizon))) for horizon, own in predictions.groupby("horizon_sessions")
+        )
+    else:
+        by_session = ic_by_session(match_outcomes(predictions, panel, horizon_sessions))
+        pending = _pending(predictions, panel, horizon_sessions)
     rolling = rolling_ic(by_session, rolling_sessions)
     predicted = predictions["session"].nunique()
     known = len(by_session) > 0
@@ -114,7 +149,7 @@ def monitor(
         by_session=by_session,
         predicted_sessions=predicted,
         matured_sessions=len(by_session),
-        pending_sessions=_pending(predictions, panel, horizon_sessions),
+        pending_sessions=pending,
         mean_ic=float(np.mean(by_session)) if known else None,
         rolling_ic=float(rolling.iloc[-1]) if known else None,
     )

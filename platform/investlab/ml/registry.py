@@ -37,9 +37,9 @@ class PromotionRule:
     def text(self) -> str:
         """Return the rule in words."""
         return (
-            "Both must be trained and scored on the same instruments of the same dataset. On the out-of-sample sessions "
-            f"that both were scored on, at least {self.min_observations}, the challenger's mean "
-            f"information coefficient must exceed the champion's by more than {self.min_gain:g}, and the "
+            "Both must be trained and scored on the same instruments of the same dataset. On the out-of-sample "
+            f"sessions that both were scored on, at least {self.min_observations}, the challenger's mean information "
+            f" coefficient must exceed the champion's by more than {self.min_gain:g}, and the "
             f"{self.confidence:.0%} confidence interval of the mean difference, which allows for overlapping forward "
             f"returns, must lie above zero. Without a champion, {self.min_observations} out-of-sample sessions are "
             "enough."

@@ -310,6 +310,7 @@ class PipelineRun(Base):
         _one_of("status", PipelineStatus),
         Index(None, "pipeline", "started_at"),
         Index(None, "started_at", "id"),
+        Index(None, "status"),
     )
 
     id: Mapped[Key]

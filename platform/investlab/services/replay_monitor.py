@@ -13,9 +13,10 @@ def watch_predictions(
 ) -> ModelMonitor:
     """Return how the predictions of a pass (session, instrument_id, score) came true by a panel's last session.
 
-    All are measured over the horizon of `latest`, the last one made.
+    Each is measured over its own horizon, a column of `scores`: a champion that looks further ahead takes back nothing
+    that came true before it. `latest` is the last one made; its model and horizon are named.
     """
-    report = monitor(scores, panel, latest.horizon_sessions, rolling_sessions)
+    report = monitor(scores, panel, rolling_sessions=rolling_sessions)
     return ModelMonitor(
         pass_id=latest.pass_id or "",
         session=panel.last_session,

@@ -1,6 +1,6 @@
 """The paper portfolio of a replay pass: the engine's own backtest of the scores recorded so far."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -10,11 +10,12 @@ from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy, simulate_weights
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import BuyAndHold
-from investlab.market.panel import PricePanel, read_only
+from investlab.market.panel import PricePanel
 from investlab.ml.portfolio import score_weights
 from investlab.schemas.backtest import Execution
 from investlab.schemas.live import PaperPortfolio
 from investlab.schemas.serving import PredictionRecord
+from investlab.services.panel_tails import tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def keep_paper_book(panel: PricePanel, first_session: date, scores: pd.DataFrame
 
     It depends on nothing but its arguments: kept session by session, after a restart or at the end, it is the same.
     """
-    walked = from_session(panel, first_session)
+    walked = tail(panel, int(np.searchsorted(panel.sessions, np.datetime64(first_session, "D"))))
     weights = score_weights(scores, terms.k)
     trading = {"costs": terms.costs, "execution": terms.execution, "initial_cash": terms.initial_cash}
     result = simulate_weights(walked, weights, **trading)  # type: ignore[arg-type]
@@ -81,10 +82,3 @@ def show_portfolio(book: PaperBook, pass_id: str, latest: PredictionRecord, term
         model_version=latest.model_version,
         run_id=latest.run_id,
     )
-
-
-def from_session(panel: PricePanel, first_session: date) -> PricePanel:
-    """Return a panel without corporate actions from a session on."""
-    row = int(np.searchsorted(panel.sessions, np.datetime64(first_session, "D")))
-    fields = {name: read_only(values[row:]) for name, values in panel.fields.items()}
-    return replace(panel, sessions=panel.sessions[row:], fields=fields, id="")

@@ -1,7 +1,7 @@
 """Predictions of a replay pass: one for each session, made from what was known at its close, recorded once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -12,12 +12,20 @@ from investlab.core.errors import ModelUnavailable
 from investlab.core.hashing import hash_json
 from investlab.features.definitions import lookback_of
 from investlab.features.matrix import build_features
-from investlab.market.panel import PricePanel, read_only
+from investlab.market.panel import PricePanel
 from investlab.schemas.registry import ModelVersionInfo
 from investlab.schemas.serving import PredictionRecord, PredictionScore
 from investlab.services.model_host import LoadedModel
+from investlab.services.panel_tails import tail
 
-SCORE_COLUMNS = ["session", "instrument_id", "symbol", "score"]
+SCORE_COLUMNS = ["session", "instrument_id", "symbol", "score", "horizon_sessions", "model_version"]
+SCORE_TYPES = {
+    "session": "datetime64[s]",
+    "instrument_id": "int64",
+    "score": "float64",
+    "horizon_sessions": "int64",
+    "model_version": "int64",
+}
 
 
 class ChampionHost(Protocol):
@@ -72,7 +80,7 @@ def score_session(model: LoadedModel, panel: PricePanel, scene: Scene, at: datet
     universe = [symbol for symbol in info.lineage.symbols if symbol in present]
     if not universe:
         return None
-    seen = last_sessions(panel, lookback_of(names) + 1).select(universe)
+    seen = tail(panel, max(0, len(panel.sessions) - lookback_of(names) - 1)).select(universe)
     rows = build_features(seen, names).row(scene.session)
     usable = np.flatnonzero(np.isfinite(rows).all(axis=1) & ~np.isnan(seen.values("close")[-1]))
     if not len(usable):
@@ -101,21 +109,22 @@ def score_session(model: LoadedModel, panel: PricePanel, scene: Scene, at: datet
     )
 
 
-def last_sessions(panel: PricePanel, count: int) -> PricePanel:
-    """Return the last sessions of a panel without corporate actions."""
-    fields = {name: read_only(values[-count:]) for name, values in panel.fields.items()}
-    return replace(panel, sessions=panel.sessions[-count:], fields=fields, id="")
-
-
 def scores_of(records: Sequence[PredictionRecord]) -> pd.DataFrame:
     """Return the scores of predictions, a row for each instrument and session, in their order."""
     rows = [
-        (record.session, score.instrument_id, score.symbol, score.score)
+        (
+            record.session,
+            score.instrument_id,
+            score.symbol,
+            score.score,
+            record.horizon_sessions,
+            record.model_version,
+        )
         for record in records
         for score in record.scores
     ]
     frame = pd.DataFrame(rows, columns=SCORE_COLUMNS)
-    return frame.astype({"session": "datetime64[s]", "instrument_id": "int64", "score": "float64"})
+    return frame.astype(SCORE_TYPES)
 
 
 def wide_scores(scores: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from investlab.services.context import Context
 from investlab.services.replay_history import History, open_history
 from investlab.services.replay_monitor import watch_predictions
 from investlab.services.replay_paper import PaperBook, PaperTerms, keep_paper_book, show_portfolio
-from investlab.services.replay_scoring import SCORE_COLUMNS, scores_of, wide_scores
+from investlab.services.replay_scoring import SCORE_COLUMNS, SCORE_TYPES, scores_of, wide_scores
 from investlab.store.repositories import replays
 
 WARM_SESSIONS = 30
@@ -107,7 +107,7 @@ def open_walk(context: Context, replayed: ReplayPass, terms: ReplayTerms) -> Wal
         clock=clock,
         closes=closes,
         bars=_open_bars(context, replayed, terms),
-        scores=told[SCORE_COLUMNS].astype({"session": "datetime64[s]", "instrument_id": "int64"}),
+        scores=told[SCORE_COLUMNS].astype(SCORE_TYPES),
         predicted=predicted,
         latest=context.predictions.find(predicted[max(predicted)]) if predicted else None,
     )

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from investlab.analytics.drawdowns import drawdowns
 from investlab.analytics.ratios import sharpe
-from investlab.analytics.returns import simple_returns
+from investlab.analytics.returns import peak_before, returns_since
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
 from investlab.backtest.result import BacktestResult
@@ -261,10 +261,11 @@ def _metrics(result: BacktestResult) -> dict[str, float]:
     """Return the result's metrics, and buy-and-hold's return, Sharpe ratio and drawdown beside them."""
     metrics = {name: float(value) for name, value in result.metrics.items()}
     if result.benchmark is not None:
-        returns = simple_returns(result.benchmark.to_numpy())
+        nav = result.benchmark.to_numpy()
+        returns = returns_since(nav, result.initial_cash)
         metrics["benchmark_total_return"] = float(result.benchmark.iloc[-1] / result.initial_cash - 1.0)
         metrics["benchmark_sharpe"] = sharpe(returns, result.source.sessions_per_year)
-        metrics["benchmark_max_drawdown"] = float(drawdowns(result.benchmark.to_numpy()).min())
+        metrics["benchmark_max_drawdown"] = float(drawdowns(nav, peak_before(nav, result.initial_cash)).min())
     return metrics
 
 

@@ -2,34 +2,41 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import numpy as np
 
 from investlab.core.clock import parse_as_of
-from investlab.core.errors import InvalidInput, NotFound
+from investlab.core.errors import EmptyUniverse, InvalidInput, NotFound
 from investlab.features.definitions import lookback_of
 from investlab.features.matrix import build_features
 from investlab.schemas.backtest import PanelRequest
+from investlab.schemas.catalog import DatasetVersionInfo
 from investlab.schemas.market import InstrumentRef
-from investlab.schemas.registry import ModelVersionInfo
+from investlab.schemas.registry import ModelLineage, ModelVersionInfo
 from investlab.schemas.serving import ClockState, Freshness
 from investlab.services import prices
 from investlab.services.context import Context
 from investlab.services.session_clock import SessionClock, close_of, last_closed_session, read_session_clock
+from investlab.store.repositories import catalog
 
 KEPT_SESSIONS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionFeatures:
-    """The features of all instruments of a model at one session: `values` is instruments × features, NaN = unknown."""
+    """The features of all instruments of a model at one session: `values` is instruments × features, NaN = unknown.
+
+    `unlisted` are those of whom nothing was known yet, `silent` those listed without a close as far as features look.
+    """
 
     session: date
     listing: tuple[InstrumentRef, ...]
     values: np.ndarray
+    unlisted: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +51,14 @@ class SymbolRows:
     dataset_version: int
     fresh: Freshness
     pass_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Universe:
+    """A model's instruments at a time: the name each had then by the name the model knows, and those not known yet."""
+
+    present: Mapping[str, str]
+    unlisted: frozenset[str]
 
 
 class SymbolFeatures:
@@ -64,14 +79,14 @@ class SymbolFeatures:
         Raises:
             NotFound: A symbol is not in the model's universe; near matches are named.
             InvalidInput: `as_of` is later than the session clock or before the data, a symbol is named twice, or an
-                instrument has too little history.
+                instrument was not listed yet or has too little history.
         """
         clock = read_session_clock(self._context, version.lineage.dataset)
         moment = _limit(as_of, clock)
         found = self.at(version, clock, moment)
         picked = _pick(found, symbols)
         values = found.values[picked]
-        _require_known(values, symbols, version.signature.features, found.session)
+        _require_known(values, symbols, version.signature.features, found)
         return SymbolRows(
             listing=tuple(found.listing[place] for place in picked),
             values=values,
@@ -107,9 +122,15 @@ class SymbolFeatures:
         self, version: ModelVersionInfo, clock: SessionClock, end: date, known: datetime | None
     ) -> SessionFeatures:
         names = version.signature.features
+        universe = self._universe(version.lineage, clock.version, known or self._context.as_of)
+        if not universe.present:
+            raise EmptyUniverse(
+                f"{clock.info.name} has no bars of the model's instruments by {end}: none was listed yet.",
+                remedy="Ask for a later as_of.",
+            )
         whole = PanelRequest(
             dataset=clock.info.name,
-            symbols=version.lineage.symbols,
+            symbols=tuple(universe.present.values()),
             fields=("close",),
             end=end,
             as_of=known,
@@ -121,7 +142,34 @@ class SymbolFeatures:
         matrix = build_features(panel, names)
         values = np.ascontiguousarray(matrix.values[-1])
         values.flags.writeable = False
-        return SessionFeatures(panel.last_session, panel.listing, values)
+        listing = tuple(
+            ref.model_copy(update={"symbol": symbol})
+            for ref, symbol in zip(panel.listing, universe.present, strict=True)
+        )
+        quiet = np.flatnonzero(np.isnan(panel.values("close")).all(axis=0))
+        silent = frozenset(listing[column].symbol for column in quiet)
+        return SessionFeatures(panel.last_session, listing, values, universe.unlisted, silent)
+
+    def _universe(self, lineage: ModelLineage, bars: DatasetVersionInfo, as_of: datetime | None) -> _Universe:
+        """Return the model's instruments, found as in training, that something was known of at a time."""
+        if as_of is None:
+            return _Universe({symbol: symbol for symbol in lineage.symbols}, frozenset())
+        among = set(self._context.panels.cube(bars, None, ()).instrument_ids.tolist())
+        held = set(self._context.panels.cube(bars, as_of, ()).instrument_ids.tolist())
+        with self._context.database.read() as session:
+            if lineage.as_of is None:
+                found = catalog.resolve_symbols(session, lineage.symbols, among=among)
+            else:
+                day = lineage.as_of.date()
+                found = catalog.resolve_symbols_as_of(session, lineage.symbols, day=day, among=among)
+            known = {
+                symbol: ref.instrument_id
+                for symbol, ref in zip(lineage.symbols, found, strict=True)
+                if ref.instrument_id in held
+            }
+            then = catalog.instruments_on(session, list(known.values()), on=as_of.date())
+        present = {symbol: ref.symbol for symbol, ref in zip(known, then, strict=True)}
+        return _Universe(present, frozenset(lineage.symbols) - frozenset(present))
 
 
 def _limit(as_of: date | datetime | None, clock: SessionClock) -> datetime | None:
@@ -141,6 +189,12 @@ def _limit(as_of: date | datetime | None, clock: SessionClock) -> datetime | Non
 def _pick(found: SessionFeatures, symbols: Sequence[str]) -> list[int]:
     places = {ref.symbol: place for place, ref in enumerate(found.listing)}
     for symbol in symbols:
+        if symbol in found.unlisted:
+            raise InvalidInput(
+                f"{symbol} was not listed yet at {found.session}.",
+                remedy="Leave it out, or ask for a later as_of.",
+                details={"symbol": symbol},
+            )
         if symbol not in places:
             raise NotFound.named("symbol", symbol, places, remedy="The model knows the instruments it was trained on.")
     if len(set(symbols)) != len(symbols):
@@ -148,14 +202,20 @@ def _pick(found: SessionFeatures, symbols: Sequence[str]) -> list[int]:
     return [places[symbol] for symbol in symbols]
 
 
-def _require_known(values: np.ndarray, symbols: Sequence[str], names: Sequence[str], session: date) -> None:
+def _require_known(values: np.ndarray, symbols: Sequence[str], names: Sequence[str], found: SessionFeatures) -> None:
     unknown = ~np.isfinite(values)
     if not unknown.any():
         return
     row = int(np.flatnonzero(unknown.any(axis=1))[0])
     missing = [name for name, bad in zip(names, unknown[row], strict=True) if bad]
+    said = (
+        f"{symbols[row]} has no price as far back from {found.session} as the features look: it is not listed yet, or "
+        "no longer."
+        if symbols[row] in found.silent
+        else f"{symbols[row]} has not enough history at {found.session} for {', '.join(missing)}."
+    )
     raise InvalidInput(
-        f"{symbols[row]} has not enough history at {session} for {', '.join(missing)}.",
+        said,
         remedy="Leave it out, or ask for a later as_of.",
         details={"symbol": symbols[row], "features": missing},
     )

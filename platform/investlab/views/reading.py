@@ -180,7 +180,7 @@ def terms_text(shown: PaperPortfolio, terms: ReplayTerms) -> str:
 def _monitor(walk: Walk | None, panel: PricePanel | None, terms: ReplayTerms) -> MonitorLine | None:
     if walk is None or walk.latest is None or panel is None:
         return None
-    return monitor_line(walk.scores, panel, walk.latest.horizon_sessions, terms.rolling_sessions)
+    return monitor_line(walk.scores, panel, terms.rolling_sessions)
 
 
 def _ahead(champion: ModelVersionInfo | None, walk: Walk | None) -> tuple[Advice, ...]:

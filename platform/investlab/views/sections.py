@@ -98,10 +98,18 @@ def model_card(state: MarketState, advice: Iterable[Advice]) -> Html:
     )
     told = list(advice)
     parts = [_figure("monitor", "Realised information coefficient of this pass")] if state.monitor else []
+    parts += [element("p", _judged_over(state.monitor), class_="il-note")] if state.monitor else []
     parts += [advices(told)] if told or not parts else []
     halves = element("div", element("div", table), element("div", *parts), class_="il-halves")
     sub = f"{state.champion.model}@{state.champion.number}, trained by {state.champion.learner}"
     return section("model", "Champion", sub, halves)
+
+
+def _judged_over(line: MonitorLine) -> str:
+    if len(line.horizons) < 2:
+        return f"Judged over {line.horizons[0]} sessions." if line.horizons else ""
+    horizons = " or ".join(str(each) for each in line.horizons)
+    return f"Models of several horizons predicted here; each prediction is judged over its own, {horizons} sessions."
 
 
 def footer(state: MarketState) -> Html:

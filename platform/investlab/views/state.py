@@ -88,13 +88,13 @@ class MonitorPoint(Frozen):
 
 
 class MonitorLine(Frozen):
-    """How the predictions of this pass came true."""
+    """How the predictions of this pass came true, each over its own horizon; `horizons` are those in the pass."""
 
     points: tuple[MonitorPoint, ...]
     matured_sessions: int
     mean_ic: float | None
     rolling_sessions: int
-    horizon_sessions: int
+    horizons: tuple[int, ...] = ()
 
 
 class Advice(Frozen):

@@ -11,6 +11,7 @@ from investlab.services.context import Context
 from investlab.services.workspace import Workspace
 from investlab.store.repositories import replays
 from investlab.views.reading import read_market
+from tests.support.serving import version_of
 from tests.support.workspaces import make_workspace
 
 pytestmark = pytest.mark.slow
@@ -71,6 +72,19 @@ def predict(context: Context, pass_id: str, session: date, instruments: list[tup
     )
     spool.sync()
     spool.close()
+
+
+def test_a_champion_that_knows_later_sessions_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = make_workspace(tmp_path)
+    workspace.ingest("sample", CLOSES)
+    walk_to(workspace.context, date(2022, 1, 4))
+    version = version_of(b"", dataset=CLOSES, trained_through=date(2022, 6, 30))
+    monkeypatch.setattr("investlab.services.registry.champion", lambda *_: version)
+    said = [each.sentence for each in read_market(workspace.context).advice if each.about == "monitor"]
+    assert any("trained on sessions through 2022-06-30, which this replay has not reached" in each for each in said)
+    version = version_of(b"", dataset=CLOSES, trained_through=date(2022, 1, 5))
+    assert not any("trained on" in each.sentence for each in read_market(workspace.context).advice)
+    workspace.close()
 
 
 def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:

@@ -213,6 +213,33 @@ def test_a_champion_that_changes_in_mid_pass_is_named_by_later_predictions(home:
     _play(home, scenario)
 
 
+def test_each_prediction_is_judged_over_its_own_horizon(home: Path) -> None:
+    """Promoting a model that looks further ahead rewrites nothing that came true before."""
+
+    async def scenario(replayed: Replayed) -> None:
+        await replayed.steps(12)
+        before = replayed.engine.monitor()
+        assert before is not None
+        replayed.champion.model = loaded_model(3, horizon_sessions=21)
+        await replayed.steps(1)
+        after = replayed.engine.monitor()
+        assert after is not None
+        assert (before.matured_sessions, after.matured_sessions, after.horizon_sessions) == (7, 8, 21)
+        told = [payload["rolling_ic"] for payload in replayed.on("monitor.ic")]
+        scores = replayed.predictions()
+        closes = replayed.workspace.panel(replayed.workspace.universe("us-close")).close
+        forward = (closes.shift(-5) / closes - 1).loc["2020-11-02":"2020-11-11"]
+        wide = _scores(scores).loc["2020-11-02":"2020-11-11"]
+        expected = [wide.loc[day].corr(forward.loc[day], method="spearman") for day in wide.index]
+        assert after.mean_ic == pytest.approx(np.mean(expected), abs=1e-12)
+        assert told[-1] == after.rolling_ic
+        shown = read_replay(open_home(home).context, TERMS)
+        assert shown is not None
+        assert shown.monitor == after
+
+    _play(home, scenario)
+
+
 def test_without_a_champion_quotes_go_on_and_what_is_missing_is_said(home: Path) -> None:
     async def scenario(replayed: Replayed) -> None:
         await replayed.steps(2)
@@ -232,7 +259,7 @@ def test_without_a_champion_quotes_go_on_and_what_is_missing_is_said(home: Path)
 
 
 def test_a_champion_that_was_trained_on_later_sessions_predicts_from_its_last_one_on(
-    home: Path, caplog: pytest.LogCaptureFixture
+    home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """What it was trained on it knows the outcomes of, so until then there is no prediction, and that is said."""
 
@@ -242,7 +269,7 @@ def test_a_champion_that_was_trained_on_later_sessions_predicts_from_its_last_on
         assert replayed.engine.condition is ReplayCondition.WITHOUT_MODEL
         said = "us-ranker@1 was trained on sessions through 2020-11-04, which this replay has not reached"
         assert said in replayed.engine.detail
-        assert caplog.text.count(said) == 1
+        assert capfd.readouterr().err.count(said) == 1
         assert replayed.events().count("replay.without_model") == 1
         assert replayed.engine.portfolio() is None
         await replayed.steps(2)

@@ -169,6 +169,53 @@ def test_too_little_history_names_the_symbol_and_what_is_missing(workspace: Work
     assert features.rows(version, ("AAA", "BBB"), None).session == LATEST
 
 
+@pytest.fixture
+def corrected(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A dataset with a correction, which is read as of a time and so lacks what was not listed yet."""
+    bars = make_prices()
+    bars.loc[(bars["symbol"] == "AAA") & (bars["session"] == "2020-06-30"), ["close", "adjusted_close"]] *= 1.001
+    use_provider(monkeypatch, ScriptedProvider(bars))
+    workspace.ingest("scripted", DATASET)
+    return workspace
+
+
+WITH_YOUNG = version_of(b"", features=FEATURES, symbols=("BBB", "YNG", "AAA", "CCC"), dataset=DATASET)
+
+
+def test_an_instrument_that_was_not_listed_yet_keeps_no_other_from_being_scored(corrected: Workspace) -> None:
+    day = date(2020, 7, 2)
+    rows = SymbolFeatures(corrected.context).rows(WITH_YOUNG, ("CCC", "AAA"), day)
+    others = SymbolFeatures(corrected.context).rows(VERSION, ("CCC", "AAA"), day)
+    assert rows.values.tobytes() == others.values.tobytes()
+    assert [ref.symbol for ref in rows.listing] == ["CCC", "AAA"]
+
+
+def test_a_notebook_of_the_past_scores_what_was_listed_then(workspace: Workspace) -> None:
+    day = date(2020, 7, 2)
+    rows = SymbolFeatures(workspace.as_of(day).context).rows(WITH_YOUNG, ("AAA",), day)
+    assert rows.values.tobytes() == offline(workspace, day)[[1]].tobytes()
+
+
+def test_not_listed_yet_is_told_apart_from_unknown(corrected: Workspace) -> None:
+    features = SymbolFeatures(corrected.context)
+    with pytest.raises(InvalidInput, match=r"YNG was not listed yet at 2020-07-02") as caught:
+        features.rows(WITH_YOUNG, ("AAA", "YNG"), date(2020, 7, 2))
+    assert caught.value.details["symbol"] == "YNG"
+    with pytest.raises(NotFound, match="Unknown symbol 'YMG'"):
+        features.rows(WITH_YOUNG, ("AAA", "YMG"), date(2020, 7, 2))
+
+
+def test_without_corrections_an_instrument_without_any_price_yet_is_said_to_have_none(workspace: Workspace) -> None:
+    with pytest.raises(InvalidInput, match=r"YNG has no price as far back from 2020-07-02 .* not listed yet"):
+        SymbolFeatures(workspace.context).rows(WITH_YOUNG, ("YNG",), date(2020, 7, 2))
+
+
+def test_where_nothing_was_listed_yet_that_is_said(corrected: Workspace) -> None:
+    young = version_of(b"", features=FEATURES, symbols=("YNG",), dataset=DATASET)
+    with pytest.raises(EmptyUniverse, match="none was listed yet"):
+        SymbolFeatures(corrected.context).rows(young, ("YNG",), date(2020, 7, 2))
+
+
 def test_a_time_before_the_data_is_refused(workspace: Workspace) -> None:
     with pytest.raises(EmptyUniverse, match="no bars"):
         SymbolFeatures(workspace.context).rows(VERSION, ("AAA",), date(2018, 1, 2))

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from investlab.analytics.drawdowns import drawdowns, max_drawdown
+from investlab.analytics.overfitting import ReturnMoments
 from investlab.analytics.ratios import cagr, sharpe, volatility
-from investlab.analytics.returns import simple_returns
+from investlab.analytics.returns import opening_return, peak_before, returns_since, simple_returns
 from tests.support.panels import examples
 
 NAVS = st.lists(st.floats(0.5, 200.0), min_size=3, max_size=40).map(np.array)
@@ -41,6 +42,29 @@ def test_the_sharpe_ratio_is_zero_where_returns_do_not_vary(returns: list[float]
 )
 def test_cagr(growth: float, years: float, expected: float) -> None:
     assert cagr(growth, years) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rate", [0.001, -0.0004, 1e-6, 0.0])
+def test_returns_that_are_equal_but_for_rounding_have_no_sharpe_ratio(rate: float) -> None:
+    """Compounded and measured again, they differ in the last digits, which would give a ratio of about 1e13."""
+    returns = simple_returns(100.0 * (1.0 + rate) ** np.arange(500))
+    assert sharpe(returns, 252.0) == 0.0
+    assert ReturnMoments.of(returns).sharpe == 0.0
+
+
+def test_small_but_real_variation_keeps_its_sharpe_ratio() -> None:
+    returns = 0.001 + 1e-8 * np.tile([1.0, -1.0], 100)
+    assert sharpe(returns, 252.0) == pytest.approx(returns.mean() / returns.std(ddof=1) * np.sqrt(252))
+    assert ReturnMoments.of(returns).sharpe > 1e4
+
+
+@pytest.mark.parametrize(("first", "expected"), [(99.9, -0.001), (100.0, 0.0), (100.0 * (1 - 2e-16), 0.0)])
+def test_what_the_first_session_cost_is_its_return(first: float, expected: float) -> None:
+    nav = first * np.array([1.0, 1.1, 0.99])
+    assert opening_return(nav, 100.0) == pytest.approx(expected)
+    returns = returns_since(nav, 100.0)
+    assert returns.tolist() == pytest.approx([expected, 0.1, -0.1] if expected else [0.1, -0.1])
+    assert drawdowns(nav, peak_before(nav, 100.0))[0] == pytest.approx(expected)
 
 
 def test_drawdowns_by_hand() -> None:

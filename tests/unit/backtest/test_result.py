@@ -12,6 +12,7 @@ from investlab.backtest.engine import run_strategy, simulate_signals, simulate_w
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.warm import warm_kernels
+from investlab.market.panel import PricePanel
 from tests.support.panels import make_panel, random_panel, without_opens
 
 
@@ -119,6 +120,41 @@ def test_one_session_has_finite_metrics() -> None:
     metrics = simulate_weights(panel, np.array([[1.0]]), execution="same_close", costs=Costs.bps(10)).metrics
     assert np.isfinite(list(metrics.values())).all()
     assert metrics["cagr"] == metrics["sharpe"] == metrics["turnover"] == 0.0
+
+
+def _once(panel: PricePanel, *weights: float) -> pd.DataFrame:
+    """Return weights that are set at the first session and never again."""
+    return pd.DataFrame([weights], index=panel.index[:1], columns=panel.symbols)
+
+
+def test_what_the_first_session_costs_is_in_every_metric() -> None:
+    panel = make_panel({"A": [10, 10, 11, 9.9, 12]})
+    result = simulate_weights(panel, _once(panel, 1.0), execution="same_close", costs=Costs.bps(100), initial_cash=1000)
+    first = result.nav.iloc[0] / 1000 - 1
+    returns = pd.Series([first, 0.0, 0.1, -0.1, 12 / 9.9 - 1])
+    assert first == pytest.approx(-0.01, abs=2e-4)
+    assert result.returns.tolist() == pytest.approx(returns.tolist())
+    assert result.returns.index.equals(result.nav.index)
+    assert (1 + result.returns).prod() - 1 == pytest.approx(result.metrics["total_return"])
+    assert result.metrics["volatility"] == pytest.approx(returns.std() * np.sqrt(252))
+    assert result.metrics["sharpe"] == pytest.approx(returns.mean() / returns.std() * np.sqrt(252))
+    assert result.drawdown.iloc[0] == pytest.approx(first)
+    assert result.metrics["max_drawdown"] == result.drawdown.min() == pytest.approx(-0.1)
+    down = make_panel({"A": [10, 9, 8]})
+    falling = simulate_weights(down, _once(down, 1.0), execution="same_close", costs=Costs.bps(100))
+    assert falling.metrics["max_drawdown"] == pytest.approx(0.8 * (1 + falling.drawdown.iloc[0]) - 1)
+
+
+def test_a_position_without_a_price_for_long_is_counted_in_the_notes() -> None:
+    prices = {"GONE": [10.0, 11.0] + [np.nan] * 30, "LATE": [10.0] * 5 + [np.nan] * 21 + [10.0] * 6, "ON": [10.0] * 32}
+    panel = without_opens(make_panel(prices))
+    held = _once(panel, 1 / 3, 1 / 3, 1 / 3)
+    said = [note for note in simulate_weights(panel, held, execution="next_close").notes if "21 sessions" in note]
+    assert len(said) == 1
+    assert "1 instrument was held" in said[0]
+    assert "GONE" in said[0]
+    sold = simulate_weights(panel, _once(panel, 0.0, 0.5, 0.5), execution="next_close")
+    assert not any("21 sessions" in note for note in sold.notes)
 
 
 def test_metrics_by_hand() -> None:

@@ -105,6 +105,15 @@ def test_realised_coefficients_are_drawn_however_few_there_are(matured: int) -> 
     assert len(model.select_one({"name": "ic-0"}).data["ic"]) == matured
 
 
+@pytest.mark.parametrize(("expected", "said"), [(ExpectedIC(0.03, -0.01, 0.07), True), (None, False)])
+def test_the_band_says_that_it_is_the_long_run_means(expected: ExpectedIC | None, said: bool) -> None:
+    """The mean of 21 sessions leaves it most of the time, which must not look like an alarm."""
+    realised = pd.Series(0.05, index=pd.bdate_range("2022-02-01", periods=40))
+    title = bokeh_model(ic_chart(realised, expected)).select_one({"type": BokehFigure}).title.text
+    assert title.startswith("IC, mean of 21 sessions")
+    assert ("band: interval of the long-run mean" in title) is said
+
+
 def test_years_are_means_of_their_sessions() -> None:
     by_session = pd.Series([0.1, 0.3, -0.2], index=pd.to_datetime(["2020-01-02", "2020-06-01", "2021-03-01"]))
     model = bokeh_model(yearly_ic_chart(by_session, by_session / 2))

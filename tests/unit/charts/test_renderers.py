@@ -191,6 +191,14 @@ def test_a_result_of_one_session_without_fills_shows_dashes(tmp_path: Path) -> N
     assert "nan" not in said.lower()
 
 
+def test_the_first_months_return_counts_from_the_initial_cash(tmp_path: Path) -> None:
+    """What fills on the first session cost is not lost between the cash and the first value."""
+    plain = make_result(300)
+    result = make_result(300, initial_cash=plain.nav.iloc[0] * 1.25)
+    first_month = result.nav["2015-01"].iloc[-1] / result.initial_cash - 1
+    assert f"2015 {first_month:.1%}".replace("-", "−") in read(report_of(result, tmp_path)).text
+
+
 def test_a_report_adds_returns_by_month_and_the_last_fills(tmp_path: Path) -> None:
     result = make_result(300, fills=make_fills(make_result(300).nav.index[:30]))
     said = read(report_of(result, tmp_path)).text

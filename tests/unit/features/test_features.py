@@ -41,6 +41,20 @@ def _tail(panel: PricePanel, start: int) -> PricePanel:
     )
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_rank")])
+def test_an_instrument_without_a_close_is_not_ranked_among(name: str) -> None:
+    """Its growth from earlier sessions is known all the same, and would shift everybody else's rank."""
+    whole = random_panel(3, sessions=300, instruments=6, basis="total_return")
+    gone = np.array(whole.values("close"))
+    gone[-1, 2] = np.nan
+    missing = replace(whole, fields={**whole.fields, "close": read_only(gone)}, id="")
+    others = [0, 1, 3, 4, 5]
+    without = whole.select([whole.symbols[column] for column in others])
+    found = build_features(missing, (name,)).values[-1, :, 0]
+    assert np.isnan(found[2])
+    assert found[others].tolist() == build_features(without, (name,)).values[-1, :, 0].tolist()
+
+
 def _assert_same_past(one: FeatureMatrix, two: FeatureMatrix, cut: int) -> None:
     same = np.array_equal(one.values[: cut + 1], two.values[: cut + 1], equal_nan=True)
     assert same, f"features up to session {cut} depend on what came later"

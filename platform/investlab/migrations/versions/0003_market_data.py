@@ -61,6 +61,7 @@ _INDEXES = (
     ("backtest_runs", ["dataset_version_id", "started_at"]),
     ("training_runs", ["started_at", "id"]),
     ("pipeline_runs", ["started_at", "id"]),
+    ("pipeline_runs", ["status"]),
     ("ingest_runs", ["started_at", "id"]),
     ("ingest_runs", ["dataset_id", "started_at"]),
 )
