@@ -172,7 +172,7 @@ def running_runs(session: Session) -> dict[str, str]:
     query = select(rows.PipelineRun.uid, rows.PipelineRun.pipeline).where(
         rows.PipelineRun.status == PipelineStatus.RUNNING
     )
-    return dict(session.execute(query).tuples())
+    return {row.uid: row.pipeline for row in session.execute(query)}
 
 
 def _add_step(session: Session, draft: StepDraft, status: StepStatus, at: datetime | None) -> PipelineStepInfo:
