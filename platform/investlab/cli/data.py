@@ -51,6 +51,18 @@ def ingest(
 
 
 @app.command()
+def fundamentals(
+    file: Annotated[Path, typer.Argument(help="CSV file of figures: symbol, metric, period_end, value, …")],
+    dataset: Dataset,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave out figures of symbols that no instrument bears.")
+    ] = False,
+) -> None:
+    """Bring figures from companies' reports in; doing it again changes nothing, restatements are added."""
+    show([open_workspace().ingest_fundamentals(file, dataset, skip_unknown=skip_unknown).summary()])
+
+
+@app.command()
 def rebuild(dataset: Annotated[str, typer.Argument(help="Name of the dataset.")]) -> None:
     """Set a dataset's stored bars aside and write them anew from its provider."""
     workspace = open_workspace()

@@ -20,6 +20,7 @@ import numpy as np
 
 from investlab.analytics.ranks import scaled_ranks
 from investlab.core.errors import InvalidInput, NotFound
+from investlab.features.fundamentals import FUNDAMENTAL_FEATURES, FundamentalFeature
 from investlab.features.windows import Values, deepest_drawdown, deviation, highest, mean, past, returns
 
 Compute = Callable[[Values], Values]
@@ -176,28 +177,31 @@ _DEFINED = (
 )
 
 FEATURES: dict[str, Feature] = {each.name: each for each in _DEFINED}
-"""Every feature by name."""
+"""Every feature of prices alone by name: those that any panel has, and that a training takes unless told."""
+
+AnyFeature = Feature | FundamentalFeature
 
 
-def find_feature(name: str) -> Feature:
-    """Return the feature of a name.
+def find_feature(name: str) -> AnyFeature:
+    """Return the feature of a name, of prices alone or of figures from reports.
 
     Raises:
         NotFound: There is none; near matches are named.
     """
-    if name not in FEATURES:
-        raise NotFound.named("feature", name, FEATURES)
-    return FEATURES[name]
+    found = FEATURES.get(name) or FUNDAMENTAL_FEATURES.get(name)
+    if found is None:
+        raise NotFound.named("feature", name, (*FEATURES, *FUNDAMENTAL_FEATURES))
+    return found
 
 
-def resolve_features(features: Sequence[str | Feature]) -> tuple[Feature, ...]:
+def resolve_features(features: Sequence[str | AnyFeature]) -> tuple[AnyFeature, ...]:
     """Return features given by name or as they are, in order.
 
     Raises:
         InvalidInput: None is given, or two have one name.
         NotFound: A name is unknown; near matches are named.
     """
-    found = tuple(each if isinstance(each, Feature) else find_feature(each) for each in features)
+    found = tuple(find_feature(each) if isinstance(each, str) else each for each in features)
     if not found:
         raise InvalidInput("No feature was given.", remedy=f"Choose among {', '.join(FEATURES)}.")
     names = [each.name for each in found]
@@ -206,7 +210,7 @@ def resolve_features(features: Sequence[str | Feature]) -> tuple[Feature, ...]:
     return found
 
 
-def lookback_of(features: Sequence[str | Feature]) -> int:
+def lookback_of(features: Sequence[str | AnyFeature]) -> int:
     """Return how many sessions before a session its features need, so that the last `lookback + 1` rows suffice.
 
     Raises:

@@ -1,6 +1,6 @@
 """The feature matrix: features of every instrument at every session of a price panel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -10,7 +10,8 @@ import pandas as pd
 
 from investlab.core.errors import InvalidInput, NotFound
 from investlab.core.hashing import hash_arrays, hash_json
-from investlab.features.definitions import Feature, resolve_features
+from investlab.features.definitions import AnyFeature, resolve_features
+from investlab.features.fundamentals import FundamentalFeature
 from investlab.market.adjustment import action_factors
 from investlab.market.panel import PanelSource, PricePanel, read_only
 from investlab.schemas.market import InstrumentRef
@@ -81,15 +82,15 @@ class FeatureMatrix:
         return row
 
 
-def build_features(panel: PricePanel, features: Sequence[str | Feature]) -> FeatureMatrix:
-    """Return features of a panel's adjusted closes, given by name or as they are.
+def build_features(panel: PricePanel, features: Sequence[str | AnyFeature]) -> FeatureMatrix:
+    """Return features of a panel's adjusted closes or of its figures from reports, given by name or as they are.
 
     A value is NaN where the history is too short, where the session's close is missing, and where the feature needs a
     close that is missing. Every session sees prices adjusted as of itself, with nothing carried from before its
     lookback: the tail of a panel gives the same bits as the whole.
 
     Raises:
-        InvalidInput: No feature is given, or two have one name.
+        InvalidInput: No feature is given, two have one name, or the panel lacks figures that one needs.
         NotFound: A name is unknown, near matches are named, or the panel has no closes.
     """
     defined = resolve_features(features)
@@ -99,7 +100,12 @@ def build_features(panel: PricePanel, features: Sequence[str | Feature]) -> Feat
     for rows, prices in _adjusted(panel, longest):
         count = rows.stop - rows.start
         for place, each in enumerate(defined):
-            values[rows, :, place] = _compute(each, prices)[len(prices) - count :]
+            if not isinstance(each, FundamentalFeature):
+                found = _shaped(each.name, each.compute, prices, prices.shape)
+                values[rows, :, place] = found[len(prices) - count :]
+    for place, each in enumerate(defined):
+        if isinstance(each, FundamentalFeature):
+            values[:, :, place] = _shaped(each.name, each.values, panel, panel.shape)
     for place, each in enumerate(defined):
         values[: each.lookback_sessions, :, place] = np.nan
     values[np.isnan(close)] = np.nan
@@ -109,12 +115,12 @@ def build_features(panel: PricePanel, features: Sequence[str | Feature]) -> Feat
     return FeatureMatrix(values, panel.sessions, panel.listing, names, panel.id, panel.source)
 
 
-def _compute(feature: Feature, prices: np.ndarray) -> np.ndarray:
+def _shaped[T](name: str, compute: Callable[[T], np.ndarray], given: T, shape: tuple[int, ...]) -> np.ndarray:
     with np.errstate(all="ignore"):
-        values = feature.compute(prices)
-    if np.shape(values) != prices.shape:
+        values = compute(given)
+    if np.shape(values) != shape:
         raise InvalidInput(
-            f"The feature {feature.name} gives values of shape {np.shape(values)} for prices of {prices.shape}.",
+            f"The feature {name} gives values of shape {np.shape(values)} for prices of {shape}.",
             remedy="Give one value for each session and instrument, NaN where it is unknown.",
         )
     return values

@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 
 from investlab.core.errors import InvalidInput, NotFound
+from investlab.market.delistings import LISTING_ENDS, moved
+from investlab.market.told_actions import ToldActions, place
 from investlab.schemas.market import ActionKind, CorporateAction
 
 ACTION_COLUMNS = ("ex_date", "symbol", "kind", "value")
 SHARES_CHANGE = frozenset({ActionKind.SPLIT, ActionKind.STOCK_DIVIDEND})
 CASH_COMES = frozenset({ActionKind.DIVIDEND, ActionKind.SPIN_OFF})
 """What is handed out in a spin-off counts as cash of its worth, as if it were sold at once."""
-
-LISTING_ENDS = frozenset({ActionKind.MERGER, ActionKind.DELISTING})
-"""Kinds that no adjustment of earlier prices takes in: the prices simply end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +59,11 @@ class ActionTable:
             np.array([merged[key][1] for key in keys], dtype=np.float64),
         )
 
+    def of_columns(self, columns: Sequence[int]) -> "ActionTable":
+        """Return the actions of some columns, which become the columns of another panel in that order."""
+        session, column, kept = moved(self.session, self.column, columns)
+        return ActionTable(session, column, self.split_ratio[kept], self.dividend[kept])
+
     def arrays(self) -> tuple[tuple[str, np.ndarray], ...]:
         """Return the four arrays with their names, for hashing and for kernels."""
         return (
@@ -71,21 +75,27 @@ class ActionTable:
 
 
 def place_actions(
-    actions: Sequence[CorporateAction], sessions: np.ndarray, instrument_ids: Sequence[int]
+    actions: ToldActions | Sequence[CorporateAction], sessions: np.ndarray, instrument_ids: Sequence[int] | np.ndarray
 ) -> ActionTable:
     """Lay actions on a panel's sessions; an ex-date that is no session moves to the next one.
 
     Actions before the first session's successor cannot affect a panel that starts there and are left out, as are those
-    after its last session and those of other instruments.
+    after its last session, those of other instruments, and ends of listings, which change no earlier price.
     """
-    columns = {instrument: column for column, instrument in enumerate(instrument_ids)}
-    rows = []
-    for action in actions:
-        column = columns.get(action.instrument_id)
-        session = int(np.searchsorted(sessions, np.datetime64(action.ex_date, "D")))
-        if column is not None and 0 < session < len(sessions):
-            rows.append((session, column, action.kind, action.value))
-    return ActionTable.from_rows(rows)
+    told = actions if isinstance(actions, ToldActions) else ToldActions.of(actions)
+    placed = place(told.of_kinds(SHARES_CHANGE | CASH_COMES), sessions, instrument_ids)
+    if not len(placed.told):
+        return ActionTable.empty()
+    order = np.lexsort((placed.column, placed.session))
+    session, column, values = placed.session[order], placed.column[order], placed.told.values[order]
+    changes = placed.told.is_of(SHARES_CHANGE)[order]
+    starts = np.flatnonzero(np.r_[True, (np.diff(session) != 0) | (np.diff(column) != 0)])
+    return ActionTable(
+        session[starts],
+        column[starts],
+        np.multiply.reduceat(np.where(changes, values, 1.0), starts),
+        np.add.reduceat(np.where(changes, 0.0, values), starts),
+    )
 
 
 def actions_from_frame(frame: pd.DataFrame, sessions: np.ndarray, symbols: Sequence[str]) -> ActionTable:

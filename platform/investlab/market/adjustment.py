@@ -1,41 +1,21 @@
 """Adjusting prices for splits and dividends, backward for people and forward for signals."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from investlab.core.errors import InvalidInput
 from investlab.market.actions import ActionTable
-from investlab.market.panel import PricePanel, read_only
+from investlab.market.growth import Growth, growths
+from investlab.market.panel import PanelSource, PricePanel, read_only
 from investlab.schemas.market import PRICE_FIELDS, Adjust, PriceBasis
 
+ADJUSTED_FIELDS = (*PRICE_FIELDS, "volume")
 
-def _growth(panel: PricePanel, *, dividends: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return per session and column the split ratio and the total factor taking effect before its open.
 
-    The factor of a dividend D after the last close C (in shares after the split) is 1 / (1 − D / C): the
-    proportional method used by CRSP and by vendors of adjusted closes.
-    """
-    close = panel.values("close")
-    actions = panel.actions
-    splits = np.ones(panel.shape)
-    splits[actions.session, actions.column] = actions.split_ratio
-    factors = splits.copy()
-    for row in range(len(actions)):
-        session, column = int(actions.session[row]), int(actions.column[row])
-        ratio, dividend = float(actions.split_ratio[row]), float(actions.dividend[row])
-        if dividends and dividend > 0:
-            known = np.flatnonzero(~np.isnan(close[:session, column]))
-            if len(known):
-                since = splits[known[-1] + 1 : session + 1, column].prod()
-                cum = close[known[-1], column] / since
-                if dividend >= cum:
-                    raise InvalidInput(
-                        f"The dividend {dividend} of {panel.symbols[column]} exceeds its last close {cum}.",
-                        remedy="Correct the corporate action.",
-                    )
-                factors[session, column] = ratio / (1.0 - dividend / cum)
-    return splits, factors
+def _growth(panel: PricePanel) -> Growth:
+    return growths(panel.values("close"), panel.actions, dividends=True, named=lambda column: panel.symbols[column])[1]
 
 
 def point_in_time_prices(panel: PricePanel, name: str = "close") -> np.ndarray:
@@ -47,8 +27,10 @@ def point_in_time_prices(panel: PricePanel, name: str = "close") -> np.ndarray:
     values = panel.values(name)
     if not len(panel.actions):
         return values
-    _, factors = _growth(panel, dividends=True)
-    return read_only(values * np.cumprod(factors, axis=0))
+    scaled = np.empty(panel.shape)
+    for span, total in _growth(panel).spans(len(values)):
+        np.multiply(values[span], total, out=scaled[span])
+    return read_only(scaled)
 
 
 def action_factors(panel: PricePanel) -> np.ndarray:
@@ -56,7 +38,9 @@ def action_factors(panel: PricePanel) -> np.ndarray:
 
     A factor depends on the closes before its session alone (sessions × instruments).
     """
-    return _growth(panel, dividends=True)[1]
+    grown, factors = _growth(panel), np.ones(panel.shape)
+    factors[grown.session, grown.column] = grown.factor
+    return factors
 
 
 def adjust_panel(panel: PricePanel, adjust: Adjust) -> PricePanel:
@@ -68,35 +52,64 @@ def adjust_panel(panel: PricePanel, adjust: Adjust) -> PricePanel:
     Raises:
         InvalidInput: The panel's basis already contains more than what is asked for.
     """
-    if adjust is Adjust.NONE:
+    if not needs_adjusting(panel.basis, adjust, panel.source):
         return panel
-    if adjust is Adjust.SPLITS and panel.basis is PriceBasis.TOTAL_RETURN:
+    fields = dict(panel.fields)
+    adjusted = {name: np.empty(panel.shape) for name in ADJUSTED_FIELDS if name in fields}
+    write_adjusted(panel.fields, panel.actions, adjust, adjusted, lambda column: panel.symbols[column])
+    fields |= {name: read_only(values) for name, values in adjusted.items()}
+    basis, actions = adjusted_terms(panel.actions, adjust, panel.shape[1])
+    source = replace(panel.source, adjust=adjust)
+    return replace(panel, fields=fields, basis=basis, actions=actions, source=source, id="")
+
+
+def needs_adjusting(basis: PriceBasis, adjust: Adjust, source: PanelSource) -> bool:
+    """Say whether prices of a basis change by an adjustment.
+
+    Raises:
+        InvalidInput: The basis already contains more than what is asked for.
+    """
+    if adjust is Adjust.SPLITS and basis is PriceBasis.TOTAL_RETURN:
         raise InvalidInput(
-            f"{panel.source.label} has total-return prices; splits alone cannot be taken out.",
+            f"{source.label} has total-return prices; splits alone cannot be taken out.",
             remedy="Use adjust='none' or a dataset with raw prices.",
         )
-    if adjust is Adjust.ALL and panel.basis is PriceBasis.TOTAL_RETURN:
-        return panel
-    splits, factors = _growth(panel, dividends=adjust is Adjust.ALL)
-    total = np.cumprod(factors, axis=0)
-    scale = total / total[-1]
-    split_total = np.cumprod(splits, axis=0)
-    later_splits = split_total / split_total[-1]
-    fields = {}
-    for name, values in panel.fields.items():
-        if name in PRICE_FIELDS:
-            fields[name] = read_only(values * scale)
-        elif name == "volume":
-            fields[name] = read_only(values / later_splits)
-        else:
-            fields[name] = values
-    source = replace(panel.source, adjust=adjust)
+    return adjust is not Adjust.NONE and not (adjust is Adjust.ALL and basis is PriceBasis.TOTAL_RETURN)
+
+
+def write_adjusted(
+    raw: Mapping[str, np.ndarray],
+    actions: ActionTable,
+    adjust: Adjust,
+    adjusted: Mapping[str, np.ndarray],
+    named: Callable[[int], str],
+) -> None:
+    """Write fields adjusted backward into arrays of the same shape; `raw` holds them and the close.
+
+    Prices are scaled by the growth up to a session over that up to the last one; volumes by that of the shares.
+
+    Raises:
+        InvalidInput: A dividend is as large as the price; `named` names the instrument of a column.
+    """
+    splits, grown = growths(raw["close"], actions, dividends=adjust is Adjust.ALL, named=named)
+    prices = [name for name in adjusted if name in PRICE_FIELDS]
+    last = grown.totals()
+    for span, total in grown.spans(len(raw["close"])):
+        scale = total / last
+        for name in prices:
+            np.multiply(raw[name][span], scale, out=adjusted[name][span])
+    if "volume" in adjusted:
+        last = splits.totals()
+        for span, total in splits.spans(len(raw["close"])):
+            np.divide(raw["volume"][span], total / last, out=adjusted["volume"][span])
+
+
+def adjusted_terms(actions: ActionTable, adjust: Adjust, columns: int) -> tuple[PriceBasis, ActionTable]:
+    """Return the basis of adjusted prices and the actions not in them: dividends, restated for later splits."""
     if adjust is Adjust.ALL:
-        return replace(
-            panel, fields=fields, basis=PriceBasis.TOTAL_RETURN, actions=ActionTable.empty(), source=source, id=""
-        )
-    actions = panel.actions
+        return PriceBasis.TOTAL_RETURN, ActionTable.empty()
+    splits = Growth(actions.session, actions.column, actions.split_ratio, columns)
     paid = actions.dividend > 0
-    restated = actions.dividend[paid] * later_splits[actions.session[paid], actions.column[paid]]
-    kept = ActionTable(actions.session[paid], actions.column[paid], np.ones(int(paid.sum())), restated)
-    return replace(panel, fields=fields, basis=PriceBasis.SPLIT_ADJUSTED, actions=kept, source=source, id="")
+    column = actions.column[paid]
+    restated = actions.dividend[paid] * (splits.at_actions()[paid] / splits.totals()[column])
+    return PriceBasis.SPLIT_ADJUSTED, ActionTable(actions.session[paid], column, np.ones(int(paid.sum())), restated)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from investlab.core.display import Displayable
 from investlab.core.errors import EmptyUniverse, InvalidInput, MixedData, NotFound
-from investlab.core.hashing import hash_arrays, hash_json
 from investlab.market.actions import ActionTable, actions_from_frame
+from investlab.market.delistings import DelistingTable
+from investlab.market.panel_identity import PanelDigests, events_digest, field_digest, listing_digest, panel_id
 from investlab.schemas.market import BAR_FIELDS, Adjust, InstrumentRef, PriceBasis
 
 SESSIONS_PER_YEAR = {"XNYS": 252, "XNAS": 252, "24/7": 365}
@@ -50,7 +51,8 @@ class PricePanel(Displayable):
     """Fields of daily bars as float64 arrays (sessions × instruments), missing values as NaN.
 
     `fields` maps a bar field to a read-only C-ordered array; `sessions` is strictly increasing datetime64[D]; columns
-    follow `listing`. `id` is a hash of all content, so equal panels have equal ids on every machine.
+    follow `listing`. `actions` are in the accounts of a backtest, `delistings` say what holders got when a listing
+    ended. `id` is a hash of all content, so equal panels have equal ids on every machine.
     """
 
     renderer: ClassVar[str] = "price_panel"
@@ -62,24 +64,19 @@ class PricePanel(Displayable):
     actions: ActionTable
     source: PanelSource
     id: str = field(default="")
+    delistings: DelistingTable = field(default_factory=DelistingTable.empty)
 
     def __post_init__(self) -> None:
         if not self.id:
             object.__setattr__(self, "id", self._content_id())
 
     def _content_id(self) -> str:
-        parts = [("sessions", self.sessions)]
-        parts += [(f"field.{name}", self.fields[name]) for name in sorted(self.fields)]
-        parts += self.actions.arrays()
-        header = {
-            "listing": [(i.instrument_id, i.symbol, i.currency) for i in self.listing],
-            "basis": self.basis,
-            "dataset": self.source.dataset,
-            "dataset_hash": self.source.dataset_hash,
-            "as_of": self.source.as_of,
-            "calendar": self.source.calendar,
-        }
-        return "pn-" + hash_json([header, hash_arrays(parts)])[:24]
+        digests = PanelDigests(
+            {name: field_digest(values) for name, values in self.fields.items()},
+            listing_digest(self.listing),
+            events_digest(self.actions.arrays(), self.delistings.arrays()),
+        )
+        return panel_id(self.sessions, self.basis, self.source, digests)
 
     @classmethod
     def from_frames(
@@ -205,21 +202,12 @@ class PricePanel(Displayable):
         if len(set(symbols)) != len(symbols):
             raise InvalidInput("A symbol was selected twice.", remedy="Name each symbol once.")
         columns = [known[symbol] for symbol in symbols]
-        place = {column: position for position, column in enumerate(columns)}
-        keep = np.isin(self.actions.column, columns)
-        moved = np.array([place[c] for c in self.actions.column[keep]], dtype=np.int64)
-        order = np.lexsort((moved, self.actions.session[keep]))
-        actions = ActionTable(
-            self.actions.session[keep][order],
-            moved[order],
-            self.actions.split_ratio[keep][order],
-            self.actions.dividend[keep][order],
-        )
         return replace(
             self,
             listing=tuple(self.listing[column] for column in columns),
             fields={name: read_only(values[:, columns]) for name, values in self.fields.items()},
-            actions=actions,
+            actions=self.actions.of_columns(columns),
+            delistings=self.delistings.of_columns(columns),
             id="",
         )
 

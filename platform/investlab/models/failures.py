@@ -110,6 +110,7 @@ def _sqlite_cause(driver: sqlite3.Error) -> str:
         ("SQLITE_CORRUPT", "corrupt"),
         ("SQLITE_NOTADB", "corrupt"),
         ("SQLITE_CONSTRAINT_FOREIGNKEY", "reference"),
+        ("SQLITE_CONSTRAINT_TRIGGER", "reference"),  # ON DELETE RESTRICT is a trigger to SQLite; there are no others
         ("SQLITE_CONSTRAINT_UNIQUE", "unique"),
         ("SQLITE_CONSTRAINT_PRIMARYKEY", "unique"),
         ("SQLITE_CONSTRAINT", "rule"),

@@ -2,9 +2,11 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import Field
 
+from investlab.schemas.catalog import RowCounts
 from investlab.schemas.market import Frozen
 
 
@@ -21,6 +23,7 @@ class FundamentalDraft(Frozen):
     value: Decimal = Field(allow_inf_nan=False)
     currency: str = ""
     known_at: datetime
+    source: str = ""
 
 
 class FundamentalFact(Frozen):
@@ -33,3 +36,33 @@ class FundamentalFact(Frozen):
     currency: str = ""
     known_at: datetime
     source: str
+
+
+class FundamentalsReceipt(Frozen):
+    """What an ingest of figures did: counts, whose figures they are, and from when to when they were filed.
+
+    `left_out` are the symbols of figures that no instrument bears, where those were to be left out.
+    """
+
+    dataset: str
+    file: str
+    counts: RowCounts
+    instruments: int
+    metrics: tuple[str, ...]
+    first_known_at: datetime | None
+    last_known_at: datetime | None
+    left_out: tuple[str, ...] = ()
+    ingest_run_id: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return the receipt as one row of a table."""
+        return {
+            "dataset": self.dataset,
+            "file": self.file,
+            "metrics": ", ".join(self.metrics),
+            "instruments": self.instruments,
+            "new": self.counts.new,
+            "same": self.counts.same,
+            "left out": ", ".join(self.left_out) or "none",
+            "ingest run": self.ingest_run_id,
+        }

@@ -7,7 +7,7 @@ from investlab.market.panel import PricePanel, read_only
 
 
 def tail(panel: PricePanel, first_row: int) -> PricePanel:
-    """Return a panel from a row on; actions move with their sessions.
+    """Return a panel from a row on; actions and delistings move with their sessions.
 
     Those before its second session are left out, as everywhere: nothing was held, and no price stood, before it.
     """
@@ -20,5 +20,6 @@ def tail(panel: PricePanel, first_row: int) -> PricePanel:
         actions=ActionTable(
             table.session[kept] - first_row, table.column[kept], table.split_ratio[kept], table.dividend[kept]
         ),
+        delistings=panel.delistings.after(first_row),
         id="",
     )

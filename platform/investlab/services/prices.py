@@ -1,21 +1,35 @@
 """Price panels from the stores: symbols, fields, sessions, adjustment and as-of time become one `PricePanel`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
 from investlab.core.errors import EmptyUniverse, InvalidInput, NotFound
-from investlab.market.actions import place_actions
-from investlab.market.adjustment import adjust_panel
+from investlab.market.adjustment import ADJUSTED_FIELDS, adjusted_terms, needs_adjusting, write_adjusted
 from investlab.market.panel import PanelSource, PricePanel, read_only
+from investlab.market.panel_identity import PanelDigests, events_digest, field_digest, panel_id
 from investlab.schemas.backtest import PanelRequest
 from investlab.schemas.catalog import DatasetInfo, DatasetVersionInfo
-from investlab.schemas.market import Adjust, InstrumentRef
+from investlab.schemas.market import BAR_FIELDS, Adjust, InstrumentRef, PriceBasis
 from investlab.services.context import Context
+from investlab.services.fundamentals import fundamental_panel, known_metrics
+from investlab.services.panel_parts import (
+    Events,
+    Listing,
+    Reading,
+    by_symbol,
+    events_of,
+    instruments_at,
+    listing_of,
+)
 from investlab.store.cubes import Cube
+from investlab.store.database import Session
 from investlab.store.market import VersionPin
-from investlab.store.repositories import actions, catalog, datasets
+from investlab.store.panels import Adjusting, CubeKey
+from investlab.store.repositories import datasets
+from investlab.store.repositories.action_columns import newest_action
 
 DEFAULT_FIELDS = ("open", "high", "low", "close", "volume")
 
@@ -27,8 +41,11 @@ def dataset_version(context: Context, name: str, number: int | None = None) -> t
         NotFound: There is no such dataset or version, or nothing was ingested yet.
     """
     with context.database.read() as session:
-        info = datasets.dataset(session, name)
-        found = datasets.version(session, name, number) if number else datasets.latest_version(session, name)
+        return _version(session, name, number)
+
+
+def _version(session: Session, name: str, number: int | None) -> tuple[DatasetInfo, DatasetVersionInfo]:
+    info, found = datasets.dataset_at(session, name, number or None)
     if found is None:
         raise NotFound(
             f"Dataset {name!r} has no bars yet.", remedy=f"Run `investlab data ingest sample --dataset {name}`."
@@ -44,18 +61,16 @@ def version_pin(version: DatasetVersionInfo) -> VersionPin:
 def dataset_instruments(context: Context, name: str, number: int | None = None) -> list[InstrumentRef]:
     """Return the instruments that have bars in a dataset as of the workspace's time, ordered by symbol."""
     _, version = dataset_version(context, name, number)
-    cube = context.panels.cube(version, context.as_of, ())
-    ids = cube.instrument_ids.tolist()
-    with context.database.read() as session:
-        if context.as_of is None:
-            found = catalog.instruments(session, ids)
-        else:
-            found = catalog.instruments_on(session, ids, on=context.as_of.date())
+    cube = context.panels.cube(version, context.as_of, (), by_symbol(context, context.as_of))
+    found = instruments_at(context, cube.instrument_ids.tolist(), context.as_of)
     return sorted(found, key=lambda ref: ref.symbol)
 
 
 def build_panel(context: Context, request: PanelRequest) -> PricePanel:
     """Return the panel asked for; sessions at either end without any close are left out.
+
+    A field that is no bar's may be a metric of companies' reports, as it was known at each close.
+    A panel of all instruments in the order of their symbols is a view of the cached cube: nothing is copied.
 
     Raises:
         EmptyUniverse: No symbol is given, or none has bars in the range.
@@ -64,26 +79,20 @@ def build_panel(context: Context, request: PanelRequest) -> PricePanel:
         Corrupt: The stored bars are damaged.
     """
     _check_request(request)
-    info, version = dataset_version(context, request.dataset, request.dataset_version)
-    fields = _check_fields(request.fields or tuple(f for f in DEFAULT_FIELDS if f in info.fields), info)
+    metrics = known_metrics(context, [name for name in request.fields if name not in BAR_FIELDS])
+    if metrics:
+        bars = tuple(name for name in request.fields if name not in metrics) or ("close",)
+        panel = build_panel(context, request.model_copy(update={"fields": bars}))
+        return fundamental_panel(context, panel, metrics)
     as_of = request.as_of or context.as_of
-    cube = context.panels.cube(version, as_of, fields)
-    among = set(cube.instrument_ids.tolist())
     with context.database.read() as session:
-        if as_of is None:
-            listing = catalog.resolve_symbols(session, request.symbols, among=among)
-        else:
-            listing = catalog.resolve_symbols_as_of(session, request.symbols, day=as_of.date(), among=among)
-        told = actions.actions_as_of(
-            session,
-            request.dataset,
-            [ref.instrument_id for ref in listing],
-            as_of=as_of,
-            ingested_by=version.ingested_at,
-        )
+        info, version = _version(session, request.dataset, request.dataset_version)
+        reading = Reading(CubeKey(version, as_of), info.price_basis, newest_action(session))
+    fields = _check_fields(request.fields or tuple(f for f in DEFAULT_FIELDS if f in info.fields), info)
+    cube = context.panels.cube(version, as_of, fields, by_symbol(context, as_of))
+    listing = listing_of(context, request.symbols, cube, reading)
     rows = _rows(cube, listing, request)
-    columns = np.searchsorted(cube.instrument_ids, [ref.instrument_id for ref in listing])
-    sessions = cube.sessions[rows]
+    events = events_of(context, listing, rows, cube, reading)
     source = PanelSource(
         dataset=info.name,
         dataset_version=version.number,
@@ -96,15 +105,80 @@ def build_panel(context: Context, request: PanelRequest) -> PricePanel:
         licence=info.licence,
         biases=info.biases,
     )
-    panel = PricePanel(
-        sessions=sessions,
-        listing=tuple(listing),
-        fields={name: read_only(_cut(cube.fields[name], rows, columns)) for name in fields},
-        basis=info.price_basis,
-        actions=place_actions(told, sessions, [ref.instrument_id for ref in listing]),
-        source=source,
+    asked = _Asked(reading, cube, listing, rows, events, source)
+    if needs_adjusting(info.price_basis, request.adjust, source):
+        return _adjusted(context, asked, request.adjust)
+    return _panel(asked, _cut_fields(asked), cube.digests)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """All that makes up a panel, before its fields are cut out of the cube."""
+
+    reading: Reading
+    cube: Cube
+    listing: Listing
+    rows: slice
+    events: Events
+    source: PanelSource
+
+    @property
+    def is_whole(self) -> bool:
+        return self.listing.is_whole and (self.rows.start, self.rows.stop) == (0, len(self.cube.sessions))
+
+
+def _panel(asked: _Asked, fields: Mapping[str, np.ndarray], known: Mapping[str, str]) -> PricePanel:
+    """Return the panel with fields on its own basis; `known` are their hashes if the panel is the whole cube."""
+    digests = {name: known.get(name) if asked.is_whole else None for name in fields}
+    hashed = PanelDigests(
+        {name: digests[name] or field_digest(values) for name, values in fields.items()},
+        asked.listing.digest,
+        asked.events.digest,
     )
-    return adjust_panel(panel, request.adjust)
+    sessions = asked.cube.sessions[asked.rows]
+    return PricePanel(
+        sessions=sessions,
+        listing=asked.listing.refs,
+        fields=fields,
+        basis=asked.reading.basis,
+        actions=asked.events.actions,
+        source=asked.source,
+        id=panel_id(sessions, asked.reading.basis, asked.source, hashed),
+        delistings=asked.events.delistings,
+    )
+
+
+def _adjusted(context: Context, asked: _Asked, adjust: Adjust) -> PricePanel:
+    """Return the panel adjusted, from the cached cube of adjusted fields if it is the whole cube."""
+    actions, refs = asked.events.actions, asked.listing.refs
+
+    def named(column: int) -> str:
+        return refs[column].symbol
+
+    basis, events = context.panels.parts.get(
+        ("adjusted events", asked.events.digest, adjust), lambda: _left_out(asked.events, adjust, len(refs))
+    )
+    done = replace(
+        asked,
+        reading=replace(asked.reading, basis=basis),
+        events=events,
+        source=replace(asked.source, adjust=adjust),
+    )
+    if asked.is_whole:
+        asking = Adjusting(adjust, actions, asked.events.digest, named)
+        cube = context.panels.adjusted(asked.reading.key, asked.cube, asking)
+        return _panel(done, _cut_fields(replace(done, cube=cube)), cube.digests)
+    raw = _cut_fields(asked)
+    adjusted = {name: np.empty(values.shape) for name, values in raw.items() if name in ADJUSTED_FIELDS}
+    write_adjusted(raw, actions, adjust, adjusted, named)
+    return _panel(done, {name: read_only(adjusted.get(name, values)) for name, values in raw.items()}, {})
+
+
+def _left_out(events: Events, adjust: Adjust, columns: int) -> tuple[PriceBasis, Events]:
+    """Return the basis of adjusted prices and the events that are not in them."""
+    basis, left = adjusted_terms(events.actions, adjust, columns)
+    digest = events_digest(left.arrays(), events.delistings.arrays())
+    return basis, Events(left, events.delistings, digest)
 
 
 def request_of(panel: PricePanel) -> PanelRequest:
@@ -148,9 +222,6 @@ def _check_request(request: PanelRequest) -> None:
             "The universe is empty.",
             remedy=f"Name at least one symbol; lab.universe({request.dataset!r}) lists those of the dataset.",
         )
-    repeated = sorted({symbol for symbol in request.symbols if request.symbols.count(symbol) > 1})
-    if repeated:
-        raise InvalidInput(f"{', '.join(repeated)} is named more than once.", remedy="Name each symbol once.")
     if request.start and request.end and request.start > request.end:
         raise InvalidInput(
             f"The start {request.start} lies after the end {request.end}.", remedy="Exchange the two dates."
@@ -164,29 +235,44 @@ def _check_fields(fields: Sequence[str], info: DatasetInfo) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*fields, "close")))
 
 
-def _rows(cube: Cube, listing: Sequence[InstrumentRef], request: PanelRequest) -> slice:
+def _rows(cube: Cube, listing: Listing, request: PanelRequest) -> slice:
     """Return the sessions in the range, from the first to the last on which some instrument has a close."""
     start, end = (_day(request.start), _day(request.end))
     first = int(np.searchsorted(cube.sessions, start)) if start is not None else 0
-    last = int(np.searchsorted(cube.sessions, end, side="right")) if end is not None else len(cube.sessions)
-    columns = np.searchsorted(cube.instrument_ids, [ref.instrument_id for ref in listing])
-    present = np.flatnonzero((~np.isnan(cube.fields["close"][first:last, columns])).any(axis=1))
-    if not len(present):
-        names = ", ".join(ref.symbol for ref in listing[:5])
+    stop = int(np.searchsorted(cube.sessions, end, side="right")) if end is not None else len(cube.sessions)
+    close = cube.fields["close"]
+    columns = slice(None) if listing.is_whole else listing.columns
+    begin = _first_known(close, first, stop, columns)
+    if begin is None:
+        names = ", ".join(ref.symbol for ref in listing.refs[:5])
         span = f"{cube.sessions[0]} to {cube.sessions[-1]}" if len(cube.sessions) else "no session at all"
         raise EmptyUniverse(
             f"{request.dataset} has no bars of {names} from {request.start or 'its beginning'} to "
             f"{request.end or 'its end'}.",
             remedy=f"Its bars run from {span}.",
         )
-    return slice(first + int(present[0]), first + int(present[-1]) + 1)
+    after = _first_known(close[::-1], len(close) - stop, len(close) - begin, columns)
+    return slice(begin, len(close) - (after or 0))
 
 
-def _cut(values: np.ndarray, rows: slice, columns: np.ndarray) -> np.ndarray:
-    """Return rows and columns of a field; all columns in their order are a view that copies nothing."""
-    if len(columns) == values.shape[1] and (columns == np.arange(len(columns))).all():
-        return values[rows]
-    return values[rows][:, columns]
+def _first_known(close: np.ndarray, first: int, stop: int, columns: slice | np.ndarray) -> int | None:
+    """Return the first row of a range with a close, None for none; ever longer stretches are looked at."""
+    stretch = 1
+    while first < stop:
+        upto = min(first + stretch, stop)
+        known = np.flatnonzero((~np.isnan(close[first:upto][:, columns])).any(axis=1))
+        if len(known):
+            return first + int(known[0])
+        first, stretch = upto, stretch * 4
+    return None
+
+
+def _cut_fields(asked: _Asked) -> dict[str, np.ndarray]:
+    """Return the panel's part of each field; all columns in their order are a view that copies nothing."""
+    every = {name: values[asked.rows] for name, values in asked.cube.fields.items()}
+    if asked.listing.is_whole:
+        return {name: read_only(values) for name, values in every.items()}
+    return {name: read_only(values[:, asked.listing.columns]) for name, values in every.items()}
 
 
 def _day(value: date | None) -> np.datetime64 | None:

@@ -4,6 +4,7 @@ import re
 
 from investlab.core.errors import InvalidInput
 from investlab.features.definitions import FEATURES
+from investlab.features.fundamentals import FUNDAMENTAL_FEATURES
 from investlab.ml.predictor import load_predictor
 from investlab.schemas.registry import ArtifactFormat, InputSignature
 
@@ -33,6 +34,12 @@ def check_artifact(content: bytes, artifact_format: ArtifactFormat, signature: I
         InvalidInput: It is of another format, such as pickle or joblib, or a feature is unknown.
         Corrupt: It cannot be loaded.
     """
+    unserved = [name for name in signature.features if name in FUNDAMENTAL_FEATURES]
+    if unserved:
+        raise InvalidInput(
+            f"The model takes features of companies' reports, which serving does not read: {', '.join(unserved)}.",
+            remedy="Train a model to be served on features of prices.",
+        )
     unknown = [name for name in signature.features if name not in FEATURES]
     if unknown:
         raise InvalidInput(

@@ -117,7 +117,7 @@ def open_history(context: Context, dataset: str, last_session: date) -> History:
 def _known_at(context: Context, version: DatasetVersionInfo, whole: PricePanel, as_of: datetime) -> np.ndarray | None:
     """Return when each bar of the panel was known (sessions × instruments); None where panels cannot be cut by it."""
     bars = context.market.read(version.dataset, prices.version_pin(version), BarQuery(as_of=as_of))
-    if len(whole.actions) or (bars["revision"] >= 0).any():
+    if len(whole.actions) or len(whole.delistings) or (bars["revision"] >= 0).any():
         return None
     identifiers = np.array([ref.instrument_id for ref in whole.listing])
     order = np.argsort(identifiers)

@@ -62,7 +62,7 @@ def recorded_universe(context: Context, name: str) -> Universe:
     with context.database.read() as session:
         info = universes.universe(session, name)
         ids = universes.members(session, name, on=on)
-        found = catalog.instruments_on(session, ids, on=on)
+        found = catalog.named_instruments(session, ids, on=on)
     if not found:
         raise NotFound(
             f"The universe {name!r} has no members on {on}.",

@@ -26,6 +26,7 @@ from investlab.market.ingest_quality import IngestQuality
 from investlab.market.panel import PricePanel
 from investlab.ml.trained import TrainedModel
 from investlab.schemas.backtest import Execution, PanelRequest, RunSummary
+from investlab.schemas.fundamentals import FundamentalsReceipt
 from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import InstrumentRef
 from investlab.schemas.receipts import IngestReceipt
@@ -36,6 +37,7 @@ from investlab.schemas.trace import Trace
 from investlab.services import frames, prices, registry, runs, universes
 from investlab.services import ingest as ingesting
 from investlab.services.context import Context
+from investlab.services.fundamentals import FIGURES, FiguresRequest, fundamental_panel, ingest_fundamentals
 from investlab.services.home_upgrade import upgrade_home
 from investlab.services.predicting import predict_symbols
 from investlab.services.progress import progress_bar
@@ -244,6 +246,29 @@ class Workspace:
             dataset_version=version,
         )
         return prices.build_panel(self.context, request)
+
+    def fundamentals(self, panel: PricePanel, metrics: Sequence[str] = FIGURES) -> PricePanel:
+        """Return the panel with one more field per metric of companies' reports, as it was known at each close.
+
+        A figure counts from the first close at or after its filing and is unknown once its period ended 548 days ago;
+        share counts grow with splits. `lab.features(panel, ["book_to_price", "earnings_yield"])` reads them.
+
+        Raises:
+            InvalidInput: The panel was made from frames.
+            NotFound: No figure of a metric was ever ingested; near matches are named.
+            MixedData: A figure is in another currency than the panel.
+        """
+        return fundamental_panel(self.context, panel, metrics)
+
+    def ingest_fundamentals(self, path: str | Path, dataset: str, *, skip_unknown: bool = False) -> FundamentalsReceipt:
+        """Bring the figures of a CSV file in, for instruments of a dataset; doing it again changes nothing.
+
+        Raises:
+            InvalidInput: The file is not as it must be; its line and column are named.
+            NotFound: There is no such dataset, or no instrument bears a symbol; `skip_unknown` leaves those out.
+            Conflict: A figure was recorded with the same time of filing and another value.
+        """
+        return ingest_fundamentals(self.context, FiguresRequest(Path(path), dataset, skip_unknown))
 
     def backtest(
         self,

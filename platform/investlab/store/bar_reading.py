@@ -1,23 +1,19 @@
 """Reading bars at a version and as of a time: few files, few columns, corrections laid over the base."""
 
-import functools
-import json
-import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from investlab.core.errors import Corrupt, NotFound
 from investlab.store import delta_log
 from investlab.store.bar_columns import row_keys
-from investlab.store.bar_files import DataFile, active_data_files, day_column, read_files
+from investlab.store.bar_files import DataFile, active_data_files, day_column
 from investlab.store.bar_heads import read_head
+from investlab.store.bar_parts import may_hold, read_part
 from investlab.store.bar_tables import READ_DAMAGE, BarQuery, first_line
 from investlab.store.bar_versions import BASE, CORRECTIONS, VersionPin, versions_of
 
@@ -26,9 +22,6 @@ READERS = 2
 
 KEY_COLUMNS = ("instrument_id", "session")
 ORDER_COLUMNS = ("known_at", "revision")
-EPOCH = date(1970, 1, 1)
-FIRST_DAY, LAST_DAY = -(2**31), 2**31 - 1
-FIRST_KEY, LAST_KEY = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +41,63 @@ class BarSource:
         self._require_table()
         return read_head(self.folder / BASE, self.pin.base_version, self.folder.name).columns
 
-    def rows(self, query: BarQuery, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the chosen columns of bars ordered by (instrument_id, session), each as it was last known.
+    def rows(self, query: BarQuery, columns: Sequence[str] | None = None, *, ordered: bool = True) -> pa.Table:
+        """Return the chosen columns of bars, each as it was last known, ordered by (instrument_id, session).
+
+        Without `ordered` they come as they are stored, which is quicker.
 
         Raises:
             NotFound: The dataset has no table.
             Corrupt: A commit or data file is damaged.
         """
         wanted = tuple(columns or (name for name in self.columns() if name != "year"))
-        read = tuple(dict.fromkeys((*KEY_COLUMNS, *wanted, *ORDER_COLUMNS)))
-        parts = [part for table in (BASE, CORRECTIONS) for part in self._tables(table, query, read)]
-        if not parts:
-            return _nothing(wanted)
-        joined = pa.concat_tables(parts, promote_options="default")
-        return joined.take(pa.array(_last_known(joined))).select(
-            [name for name in wanted if name in joined.column_names]
-        )
+        keyed = tuple(dict.fromkeys((*KEY_COLUMNS, *wanted)))
+        parts = self.each_base_file(query, lambda file, read: read(keyed))
+        rows = _joined(parts, keyed)
+        told = self.corrections(query, keyed)
+        if told is not None:
+            rows = _laid_over(rows, told.select([name for name in keyed if name in told.column_names]))
+        if ordered:
+            rows = _ordered(rows)
+        return rows.select([name for name in wanted if name in rows.column_names])
 
-    def base_parts(self, query: BarQuery, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Give the base table's rows known at `as_of`, file by file in no promised order, uncorrected.
+    def base_files(self, query: BarQuery) -> list[DataFile]:
+        """Return the base table's files that may hold rows asked for, by their years and least instruments.
+
+        Raises:
+            NotFound: The dataset has no table.
+            Corrupt: A commit is damaged.
+        """
+        self._require_table()
+        return self._files(BASE, query)
+
+    def each_base_file[Result](
+        self, query: BarQuery, task: Callable[[DataFile, Callable[[Sequence[str]], pa.Table]], Result]
+    ) -> Iterator[Result]:
+        """Give what a task makes of each base file, in order, two at a time; it reads columns by what it is given.
+
+        The rows are those asked for and known at `as_of`, uncorrected.
 
         Raises:
             NotFound: The dataset has no table.
             Corrupt: A commit or data file is damaged.
         """
-        yield from self._tables(BASE, query, tuple(columns))
+        files = self.base_files(query)
+        with ThreadPoolExecutor(READERS) as pool:
+            yield from pool.map(lambda file: task(file, lambda columns: self._read(BASE, file, query, columns)), files)
 
     def corrections(self, query: BarQuery, columns: Sequence[str]) -> pa.Table | None:
-        """Return the corrections known at `as_of`, those known last coming last, None when there are none.
+        """Return the corrections known at `as_of`, of each bar the one known last; None when there are none.
 
         Raises:
             Corrupt: A commit or data file is damaged.
         """
-        read = tuple(dict.fromkeys((*columns, *ORDER_COLUMNS)))
-        parts = list(self._tables(CORRECTIONS, query, read))
-        if not parts:
+        read = tuple(dict.fromkeys((*KEY_COLUMNS, *columns, *ORDER_COLUMNS)))
+        parts = [self._read(CORRECTIONS, file, query, read) for file in self._files(CORRECTIONS, query)]
+        if not any(len(part) for part in parts):
             return None
-        joined = pa.concat_tables(parts, promote_options="default")
-        return joined.sort_by([("known_at", "ascending"), ("revision", "ascending")])
+        told = _joined(parts, read)
+        return told.take(pa.array(_last_known(told)))
 
     def _require_table(self) -> None:
         if self.pin.base_version < 0 or not (self.folder / BASE).exists():
@@ -94,18 +106,13 @@ class BarSource:
                 remedy=f"Ingest it: `investlab data ingest sample --dataset {self.folder.name}`.",
             )
 
-    def _tables(self, table: str, query: BarQuery, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-        """Give the rows of each file that may hold some, two files at a time."""
-        if table == BASE:
-            self._require_table()
-        version = versions_of(self.pin)[table]
-        files = [file for file in active_data_files(self.folder / table, version) if _may_hold(file, query)]
-        with ThreadPoolExecutor(READERS) as pool:
-            yield from pool.map(lambda file: self._read(table, file, query, columns), files)
+    def _files(self, table: str, query: BarQuery) -> list[DataFile]:
+        files = active_data_files(self.folder / table, versions_of(self.pin)[table])
+        return sorted((f for f in files if may_hold(f, query)), key=lambda f: (f.year, f.instruments, f.name))
 
-    def _read(self, table: str, file: DataFile, query: BarQuery, columns: tuple[str, ...]) -> pa.Table:
+    def _read(self, table: str, file: DataFile, query: BarQuery, columns: Sequence[str]) -> pa.Table:
         try:
-            return read_files(self.folder / table, [file.name], columns, _where(file, query))
+            return read_part(self.folder / table, file, query, columns)
         except READ_DAMAGE as error:
             commit = delta_log.Commit(versions_of(self.pin)[table], added=((file.name, file.size),))
             delta_log.check_files(self.folder / table, commit, self.folder.name)
@@ -115,16 +122,13 @@ class BarSource:
             ) from error
 
 
-def _last_known(rows: pa.Table) -> np.ndarray:
-    """Return the positions of the rows known last of each bar, in the order of instrument and session."""
-    keys = row_keys(rows["instrument_id"].to_numpy(), day_column(rows))
-    if (keys[1:] > keys[:-1]).all():
-        return np.arange(len(keys))
-    known = rows["known_at"].cast(pa.int64()).to_numpy()
-    order = np.lexsort((rows["revision"].to_numpy(), known, keys))
-    ordered = keys[order]
-    last: np.ndarray = order[np.r_[ordered[1:] != ordered[:-1], True]]
-    return last
+def _joined(parts: Iterator[pa.Table] | Sequence[pa.Table], columns: Sequence[str]) -> pa.Table:
+    """Return parts as one table; a field that a part lacks is null there."""
+    held = [part for part in parts if len(part)]
+    if not held:
+        return _nothing(columns)
+    joined = pa.concat_tables(held, promote_options="default").combine_chunks()
+    return joined.select([name for name in columns if name in joined.column_names])
 
 
 def _nothing(columns: Sequence[str]) -> pa.Table:
@@ -133,40 +137,49 @@ def _nothing(columns: Sequence[str]) -> pa.Table:
     return pa.schema([(name, (kinds | stamps).get(name, pa.float64())) for name in columns]).empty_table()
 
 
-def _may_hold(file: DataFile, query: BarQuery) -> bool:
-    ids = query.instrument_ids
-    if ids is not None and not ids:
-        return False
-    instruments = (FIRST_KEY, LAST_KEY) if ids is None else (min(ids), max(ids))
-    days = (_day(query.start, FIRST_DAY), _day(query.end, LAST_DAY))
-    return file.holds(instruments, days)
+def _keys(rows: pa.Table) -> np.ndarray:
+    return row_keys(rows["instrument_id"].to_numpy(), day_column(rows))
 
 
-def _day(day: date | None, otherwise: int) -> int:
-    return otherwise if day is None else (day - EPOCH).days
+def _ordered(rows: pa.Table) -> pa.Table:
+    """Return rows ordered by instrument and session.
+
+    Each file is ordered, and files come by year: a stable order of the instruments alone nearly always does it.
+    """
+    keys = _keys(rows)
+    if (keys[1:] > keys[:-1]).all():
+        return rows
+    order = np.argsort(_ranks(rows["instrument_id"].to_numpy()), kind="stable")
+    ordered = keys[order]
+    if not (ordered[1:] > ordered[:-1]).all():
+        order = np.argsort(keys, kind="stable")
+    return rows.take(pa.array(order))
 
 
-def _where(file: DataFile, query: BarQuery) -> pads.Expression | None:
-    """Return the filter that a file still needs: what all its rows fulfil is left out."""
-    terms = []
-    if query.start is not None and file.days[0] < _day(query.start, FIRST_DAY):
-        terms.append(pads.field("session") >= query.start)
-    if query.end is not None and file.days[1] > _day(query.end, LAST_DAY):
-        terms.append(pads.field("session") <= query.end)
-    if query.instrument_ids is not None:
-        terms.append(pads.field("instrument_id").isin(pa.array(sorted(query.instrument_ids), type=pa.int64())))
-    if query.as_of is not None and not _is_known_by(file, query.as_of):
-        terms.append(pads.field("known_at") <= pa.scalar(query.as_of, type=pa.timestamp("us", tz="UTC")))
-    return functools.reduce(operator.and_, terms) if terms else None
+def _ranks(ids: np.ndarray) -> np.ndarray:
+    """Return numbers in the order of the ids; numpy sorts those of 16 bits in linear time."""
+    low = ids.min()
+    return (ids - low).astype(np.uint16) if ids.max() - low < 2**16 else ids
 
 
-def _is_known_by(file: DataFile, as_of: datetime) -> bool:
-    """Say whether all rows of a file were known by a moment; its statistics may be cut to milliseconds."""
-    latest = json.loads(file.stats).get("maxValues", {}).get("known_at")
-    if latest is None:
-        return False
-    return bool(np.datetime64(latest.removesuffix("Z"), "us") + np.timedelta64(1, "ms") <= _utc(as_of))
+def _last_known(told: pa.Table) -> np.ndarray:
+    """Return the positions of the rows known last of each bar, in the order of instrument and session."""
+    keys = _keys(told)
+    known = told["known_at"].cast(pa.int64()).to_numpy()
+    order = np.lexsort((told["revision"].to_numpy(), known, keys))
+    ordered = keys[order]
+    last: np.ndarray = order[np.r_[ordered[1:] != ordered[:-1], True]]
+    return last
 
 
-def _utc(moment: datetime) -> np.datetime64:
-    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+def _laid_over(rows: pa.Table, told: pa.Table) -> pa.Table:
+    """Return rows with those that were told again replaced; `told` is ordered and has one row of a bar."""
+    keys, later = _keys(rows), _keys(told)
+    places = np.minimum(np.searchsorted(later, keys), len(later) - 1)
+    replaced = np.flatnonzero(later[places] == keys)
+    chosen = np.arange(len(rows))
+    chosen[replaced] = len(rows) + places[replaced]
+    # A correction without its bar is seen only in tables that something else has written.
+    alone = np.setdiff1d(np.arange(len(told)), places[replaced])
+    joined = pa.concat_tables([rows, told], promote_options="default").combine_chunks()
+    return joined.take(pa.array(np.concatenate([chosen, len(rows) + alone])))

@@ -1,149 +1,220 @@
 """The panel cache: a dataset's bars as memory-mapped float64 cubes, shared read-only by every process of a node."""
 
-import json
-import os
 import shutil
-from collections.abc import Collection, Iterable
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from investlab.core.errors import StorageUnavailable
+from investlab.core.errors import Busy, StorageUnavailable
 from investlab.core.hashing import hash_json
+from investlab.market.actions import ActionTable
+from investlab.market.adjustment import ADJUSTED_FIELDS, write_adjusted
 from investlab.schemas.catalog import DatasetVersionInfo
-from investlab.schemas.market import BAR_FIELDS
+from investlab.schemas.market import BAR_FIELDS, Adjust
+from investlab.store.bar_reading import BarSource
 from investlab.store.bar_tables import BarQuery
-from investlab.store.cubes import Cells, Cube, read_cells
+from investlab.store.cube_files import AXES, META, CubeFolder
+from investlab.store.cubes import Cube, Order, as_they_are, lay_out
 from investlab.store.locks import folder_lock
 from investlab.store.market import MarketStore, VersionPin
+from investlab.store.recent import Recent
 
-META = "cube.json"
-LAYOUT = 2
+LAYOUT = 3
+DAY_SECONDS = 86_400.0
+MOST_PARTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CubeKey:
+    """Which cube: a dataset version as of a time."""
+
+    version: DatasetVersionInfo
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adjusting:
+    """How to adjust the fields of a cube: by which actions, laid out on it, whose hash is `digest`.
+
+    `named` names the instrument of a column.
+    """
+
+    adjust: Adjust
+    actions: ActionTable
+    digest: str
+    named: Callable[[int], str]
+
+    def array(self, name: str) -> str:
+        """Return the name under which an adjusted field is kept."""
+        return f"{name}.{self.adjust}-{self.digest[:16]}"
 
 
 class PanelStore:
     """Builds cubes from the market store, field by field as they are asked for, and keeps them within a size budget.
 
-    The folder may be deleted at any time; a damaged cube is built anew.
+    Fields used longest ago go first, and those not used for `keep_days`. The folder may be deleted at any time; what
+    is damaged is built anew. `parts` holds in memory what is worked out for panels from the database.
     """
 
-    def __init__(self, root: Path, market: MarketStore, *, budget_mib: int, lock_timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        market: MarketStore,
+        *,
+        budget_mib: int,
+        lock_timeout_seconds: float = 60.0,
+        keep_days: float = 30.0,
+    ) -> None:
         self.root = root
         self.market = market
         self.budget_bytes = budget_mib * 2**20
         self.lock_timeout_seconds = lock_timeout_seconds
+        self.keep_days = keep_days
+        self.parts = Recent(MOST_PARTS)
 
-    def cube(self, version: DatasetVersionInfo, as_of: datetime | None, fields: Collection[str] | None = None) -> Cube:
+    def cube(
+        self,
+        version: DatasetVersionInfo,
+        as_of: datetime | None,
+        fields: Collection[str] | None = None,
+        order: Order = as_they_are,
+    ) -> Cube:
         """Return the cube of a dataset version as of a time with some fields, or all, building what is not cached.
+
+        `order` puts the columns of a cube that is built anew into their order.
 
         Raises:
             NotFound: The dataset has no bars, or a vacuum removed the version.
             Corrupt: The bars are damaged.
         """
-        folder = self.root / version.dataset / hash_json([LAYOUT, version.dataset, version.content_hash, as_of])[:24]
-        cached = _load(folder, fields)
+        folder = self._folder(CubeKey(version, as_of))
+        cached = self._recalled(folder, fields)
         if cached is not None:
             return cached
-        source = self.market.source(
-            version.dataset, VersionPin(version.base_version, version.corrections_version, version.content_hash)
-        )
-        stored = source.columns()
-        wanted = [name for name in BAR_FIELDS if name in stored and (fields is None or name in fields)]
+        source = self._source(version)
+        stored = [name for name in BAR_FIELDS if name in source.columns()]
+        wanted = [name for name in stored if fields is None or name in fields]
         query = BarQuery(as_of=as_of)
-        try:
-            with folder_lock(folder.with_suffix(".lock"), self.lock_timeout_seconds):
-                cached = _load(folder, wanted)
-                if cached is None:
-                    missing = [name for name in wanted if name not in _whole_fields(folder)]
-                    _keep(read_cells(source, query, missing), missing, folder, stored)
-                    cached = _load(folder, wanted)
-            self._keep_budget(folder)
-        except (OSError, StorageUnavailable):
-            cached = None
-        return cached or _in_memory(read_cells(source, query, wanted), wanted)
+        kept = self._kept(folder, wanted, lambda: _build(folder, source, query, stored, wanted, order))
+        return kept or _in_memory(source, query, wanted, order)
+
+    def adjusted(self, key: CubeKey, cube: Cube, asked: Adjusting) -> Cube:
+        """Return a cube with its fields adjusted backward, equal to the bit to adjusting them on read.
+
+        `cube` is that of the key, with its close.
+
+        Raises:
+            InvalidInput: A dividend is as large as the price.
+        """
+        folder = self._folder(key)
+        names = {name: asked.array(name) for name in cube.fields if name in ADJUSTED_FIELDS}
+        found = self._recalled(folder, tuple(names.values()))
+        if found is None:
+            found = self._kept(folder, names.values(), lambda: _build_adjusted(folder, cube, names, asked))
+        if found is None:
+            arrays = {name: np.empty(cube.shape) for name in names}
+            write_adjusted(cube.fields, asked.actions, asked.adjust, arrays, asked.named)
+            return replace(cube, fields={**cube.fields, **_read_only(arrays)}, digests={})
+        fields, digests = dict(cube.fields), dict(cube.digests)
+        for name, kept in names.items():
+            fields[name], digests[name] = found.fields[kept], found.digests[kept]
+        return replace(cube, fields=fields, digests=digests)
+
+    def verify(self) -> int:
+        """Check every cached array against the hash that panels take from the sidecar; return how many there are.
+
+        Raises:
+            Corrupt: One differs from what was written.
+        """
+        return sum(CubeFolder(meta.parent).verify() for meta in sorted(self.root.glob(f"*/*/{META}")))
 
     def clear(self) -> None:
         """Delete every cached cube."""
+        self.parts.clear()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _keep_budget(self, newest: Path) -> None:
-        cubes = sorted(
-            (meta.parent for meta in self.root.glob(f"*/*/{META}")), key=lambda f: (f / META).stat().st_mtime
-        )
-        sizes = {folder: _size(folder.iterdir()) for folder in cubes}
-        total = sum(sizes.values())
-        for folder in cubes:
-            if total <= self.budget_bytes:
-                return
-            if folder != newest:
-                shutil.rmtree(folder, ignore_errors=True)
-                total -= sizes[folder]
+    def _folder(self, key: CubeKey) -> CubeFolder:
+        named = hash_json([LAYOUT, key.version.dataset, key.version.content_hash, key.as_of])[:24]
+        return CubeFolder(self.root / key.version.dataset / named)
 
+    def _source(self, version: DatasetVersionInfo) -> BarSource:
+        pin = VersionPin(version.base_version, version.corrections_version, version.content_hash)
+        return self.market.source(version.dataset, pin)
 
-def _size(paths: Iterable[Path]) -> int:
-    return sum(path.stat().st_size for path in paths)
+    def _recalled(self, folder: CubeFolder, names: Collection[str] | None) -> Cube | None:
+        """Return a cached cube, mapped once for all who ask while its files stay as they are."""
+        stamp = folder.stamp(names)
+        if stamp is None:
+            return folder.load(names)
+        found = self.parts.get(("cube", folder, stamp), lambda: folder.load(names))
+        if found is not None:
+            folder.mark_used(found.fields)
+        return found
 
-
-def _in_memory(cells: Cells, fields: Collection[str]) -> Cube:
-    return Cube(cells.sessions, cells.instrument_ids, {name: cells.array(name) for name in fields})
-
-
-def _keep(cells: Cells, fields: Collection[str], folder: Path, stored: Collection[str]) -> None:
-    """Write fields beside those kept already, each whole or not at all; what says that they are there comes last."""
-    kept = _whole_fields(folder)
-    if not kept:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    building = folder / f"building.{os.getpid()}"
-    try:
-        for name, axis in (("sessions", cells.sessions.astype(np.int64)), ("instrument_ids", cells.instrument_ids)):
-            np.save(_npy(building, name), axis)
-            _npy(building, name).replace(_npy(folder, name))
-        for name in fields:
-            array = np.lib.format.open_memmap(_npy(building, name), mode="w+", dtype=np.float64, shape=cells.shape)
-            cells.fill(name, array)
-            array.flush()
-            del array
-            _npy(building, name).replace(_npy(folder, name))
-        names = ("sessions", "instrument_ids", *kept, *fields)
-        meta = {
-            "fields": [name for name in BAR_FIELDS if name in stored],
-            "sizes": {name: _npy(folder, name).stat().st_size for name in names},
-        }
-        building.write_text(json.dumps(meta), encoding="utf-8")
-        building.replace(folder / META)
-    finally:
-        for left in folder.glob(f"{building.name}*"):
-            left.unlink(missing_ok=True)
-
-
-def _npy(start: Path, name: str) -> Path:
-    return start.with_name(f"{start.name}.{name}.npy") if start.name.startswith("building.") else start / f"{name}.npy"
-
-
-def _whole_fields(folder: Path) -> tuple[str, ...]:
-    """Return the fields that are kept whole, none where the axes are not."""
-    try:
-        sizes = json.loads((folder / META).read_text(encoding="utf-8"))["sizes"]
-        whole = [name for name, size in sizes.items() if (folder / f"{name}.npy").stat().st_size == size]
-    except (OSError, ValueError, KeyError):
-        return ()
-    if len(whole) != len(sizes):
-        return ()
-    return tuple(name for name in whole if name in BAR_FIELDS)
-
-
-def _load(folder: Path, fields: Collection[str] | None) -> Cube | None:
-    """Return the cached cube with some fields, or all, or None when one is absent or not whole."""
-    whole = _whole_fields(folder)
-    try:
-        wanted = json.loads((folder / META).read_text(encoding="utf-8"))["fields"] if fields is None else fields
-        if not set(wanted) <= set(whole):
+    def _kept(self, folder: CubeFolder, names: Collection[str], build: Callable[[], None]) -> Cube | None:
+        """Build what is missing as its only builder and return it; None where the cache cannot be written."""
+        try:
+            with folder_lock(folder.path.with_suffix(".lock"), self.lock_timeout_seconds):
+                if folder.load(names) is None:
+                    build()
+            found = folder.load(names)
+            self._keep_budget({folder.file(name) for name in names}, folder)
+        except (OSError, StorageUnavailable, Busy):
             return None
-        os.utime(folder / META)
-        mapped = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in wanted}
-        sessions = np.load(folder / "sessions.npy").astype("datetime64[D]")
-        return Cube(sessions, np.load(folder / "instrument_ids.npy"), mapped)
-    except (OSError, ValueError, KeyError):
-        return None
+        return found
+
+    def _keep_budget(self, newest: Collection[Path], used: CubeFolder) -> None:
+        """Delete the arrays that were not used for long, then those used longest ago, until the budget is kept."""
+        folders = [CubeFolder(meta.parent) for meta in self.root.glob(f"*/*/{META}")]
+        found = sorted((_used_at(path), path, path.stat().st_size) for folder in folders for path in folder.files())
+        total = sum(size for _, _, size in found)
+        oldest = time.time() - self.keep_days * DAY_SECONDS
+        for used_at, path, size in found:
+            if path not in newest and (total > self.budget_bytes or used_at < oldest):
+                path.unlink(missing_ok=True)
+                total -= size
+        for folder in folders:
+            if folder != used and not any(folder.files()) and _used_at(folder.file(AXES[0])) < oldest:
+                shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _used_at(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _build(
+    folder: CubeFolder, source: BarSource, query: BarQuery, stored: Sequence[str], wanted: Sequence[str], order: Order
+) -> None:
+    """Write the fields that are not kept; columns stay as those of a kept cube are."""
+    whole = folder.whole(folder.described())
+    beside = folder.load(()) if whole else None
+    layout = lay_out(source, query, order if beside is None else lambda ids: beside.instrument_ids)
+    missing = [name for name in wanted if name not in whole]
+    folder.write(layout.cube(), stored, missing, layout.fill)
+
+
+def _build_adjusted(folder: CubeFolder, cube: Cube, names: Mapping[str, str], asked: Adjusting) -> None:
+    def fill(arrays: Mapping[str, np.ndarray]) -> None:
+        adjusted = {name: arrays[kept] for name, kept in names.items() if kept in arrays}
+        write_adjusted(cube.fields, asked.actions, asked.adjust, adjusted, asked.named)
+
+    described = folder.described()
+    whole = folder.whole(described)
+    folder.write(cube, described.fields, [kept for kept in names.values() if kept not in whole], fill)
+
+
+def _in_memory(source: BarSource, query: BarQuery, fields: Sequence[str], order: Order) -> Cube:
+    layout = lay_out(source, query, order)
+    arrays = {name: np.empty(layout.shape) for name in fields}
+    layout.fill(arrays)
+    return layout.cube(_read_only(arrays))
+
+
+def _read_only(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    for values in arrays.values():
+        values.flags.writeable = False
+    return dict(arrays)

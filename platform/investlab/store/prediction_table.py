@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
@@ -34,11 +35,21 @@ def stored_ids(table: Path, version: int, among: set[str]) -> set[str]:
     return set(pc.unique(found["prediction_id"]).to_pylist())
 
 
-def ids_beginning(table: Path, version: int, beginning: str) -> dict[str, datetime]:
-    """Return the predictions whose ids begin like this, with their times; only these two columns are read."""
-    begins = pc.starts_with(pads.field("prediction_id"), beginning)
-    rows = read_rows(table, version, begins, ["prediction_id", "at"])
-    return dict(zip(rows["prediction_id"].to_pylist(), rows["at"].to_pylist(), strict=True))
+def rows_beginning(table: Path, version: int, beginning: str) -> pa.Table:
+    """Return the rows of the predictions whose ids begin like this.
+
+    An id is the same on all rows of its prediction, and stored once for a group of rows: only those are looked at, and
+    only groups that have one that matches are read whole.
+    """
+    found = [SCHEMA.empty_table()]
+    for file in _files(table, version):
+        with pq.ParquetFile(file, read_dictionary=["prediction_id"], memory_map=True) as opened:
+            for group in range(opened.num_row_groups):
+                ids = opened.read_row_group(group, ["prediction_id"], use_threads=False)["prediction_id"]
+                if any(pc.any(pc.starts_with(chunk.dictionary, beginning)).as_py() for chunk in ids.chunks):
+                    rows = opened.read_row_group(group).select(SCHEMA.names).cast(SCHEMA)
+                    found.append(rows.filter(pc.starts_with(rows["prediction_id"], beginning)))
+    return pa.concat_tables(found)
 
 
 def are_among(found: dict[str, datetime]) -> pads.Expression:
@@ -78,6 +89,14 @@ def latest(found: dict[str, datetime], count: int) -> dict[str, datetime]:
     if len(found) <= count:
         return found
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0]))[-count:])
+
+
+def _files(table: Path, version: int) -> list[Path]:
+    """Return the data files of a version; the log's paths are relative to the table, its URIs are percent-encoded."""
+    if version < 0:
+        return []
+    added = pa.table(DeltaTable(table, version=version).get_add_actions())
+    return [table / path for path in added["path"].to_pylist()]
 
 
 def _dataset(table: Path, version: int) -> pads.Dataset:

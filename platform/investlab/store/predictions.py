@@ -30,7 +30,7 @@ from investlab.store.prediction_state import CompactionState, read_state, write_
 SHORTEST_BEGINNING = 4
 _SHOWN = 5
 _READ_ATTEMPTS = 20
-Choose = Callable[[int, list[PredictionRecord]], tuple[pads.Expression | None, list[PredictionRecord]]]
+Choose = Callable[[int, list[PredictionRecord]], tuple[pa.Table, list[PredictionRecord]]]
 _DAMAGE = (DeltaError, OSError, pa.ArrowException)
 
 
@@ -113,9 +113,7 @@ class PredictionStore:
             term = pads.field(name) == value
             where = term if where is None else where & term
         stored, records = self._both(
-            lambda version, records: (
-                (where, records) if newest is None else self._newest(version, where, records, newest)
-            ),
+            lambda version, records: self._chosen(version, where, records, newest),
             keep=lambda record: all(getattr(record, name) == value for name, value in chosen.items()),
         )
         return frame_of(pa.concat_tables([stored, rows_of(records)]))
@@ -134,7 +132,7 @@ class PredictionStore:
             )
         stored, records = self._both(
             lambda version, records: (
-                prediction_table.are_among(prediction_table.ids_beginning(self._table, version, prediction_id)),
+                prediction_table.rows_beginning(self._table, version, prediction_id),
                 records,
             ),
             keep=lambda record: record.prediction_id.startswith(prediction_id),
@@ -154,7 +152,7 @@ class PredictionStore:
     ) -> tuple[pa.Table, list[PredictionRecord]]:
         """Return chosen rows of the table and chosen records that are in no table, from one moment.
 
-        `choose` says, for a version of the table and the records kept, which rows and records those are.
+        `choose` gives them for a version of the table and the records kept.
 
         A compaction in between changes the state before it removes anything, so an unchanged state proves that nothing
         was missed or seen twice.
@@ -163,8 +161,7 @@ class PredictionStore:
             state = read_state(self._state)
             try:
                 records = [r for path in spools(self._spools) for r in self._spooled(path, state) if keep(r)]
-                chosen, records = choose(state.version, records)
-                stored = prediction_table.read_rows(self._table, state.version, chosen)
+                stored, records = choose(state.version, records)
             except _DAMAGE as error:
                 if read_state(self._state) == state:
                     raise Corrupt(
@@ -176,13 +173,16 @@ class PredictionStore:
                 return stored, records
         raise Busy("Predictions are being compacted all the time.", remedy="Try again in a few seconds.")
 
-    def _newest(
-        self, version: int, where: pads.Expression | None, records: list[PredictionRecord], newest: int
-    ) -> tuple[pads.Expression, list[PredictionRecord]]:
-        """Return what chooses the rows of the latest predictions, and those of them that are in no table."""
+    def _chosen(
+        self, version: int, where: pads.Expression | None, records: list[PredictionRecord], newest: int | None
+    ) -> tuple[pa.Table, list[PredictionRecord]]:
+        """Return the rows chosen, and the records: all, or with `newest` only those of the latest predictions."""
+        if newest is None:
+            return prediction_table.read_rows(self._table, version, where), records
         stored = prediction_table.newest_ids(self._table, version, where, newest)
         found = prediction_table.latest(stored | {record.prediction_id: record.at for record in records}, newest)
-        return prediction_table.are_among(found), [record for record in records if record.prediction_id in found]
+        rows = prediction_table.read_rows(self._table, version, prediction_table.are_among(found))
+        return rows, [record for record in records if record.prediction_id in found]
 
     def _spooled(self, path: Path, state: CompactionState) -> tuple[PredictionRecord, ...]:
         return read_spool(path, state.offsets.get(path.name, 0)).records

@@ -17,8 +17,7 @@ from investlab.store.symbol_index import SymbolIndex, SymbolPeriod
 DIRECTORY = "symbol_directory"
 INSTRUMENTS = "instruments"
 MOST_IN_LIST = 1000
-_MARK = select(rows.ChangeMark.mark).where(rows.ChangeMark.subject == INSTRUMENTS)
-_MARK_TEXT = "SELECT mark FROM change_marks WHERE subject = 'instruments'"
+_MARK = "SELECT mark FROM change_marks WHERE subject = 'instruments'"
 
 
 class SymbolDirectory:
@@ -49,7 +48,7 @@ class SymbolDirectory:
             return None
         try:
             cursor = connection.cursor()
-            cursor.execute(_MARK_TEXT)
+            cursor.execute(_MARK)
             found = cursor.fetchone()
             cursor.close()
         except self._engine.dialect.loaded_dbapi.Error:
@@ -60,7 +59,7 @@ class SymbolDirectory:
 
     def within(self, session: Session) -> SymbolIndex:
         """Return the index of the session's snapshot."""
-        mark = session.scalar(_MARK) or ""
+        mark = session.connection().exec_driver_sql(_MARK).scalar() or ""
         held = self._held
         if held is not None and held[0] == mark:
             return held[1]

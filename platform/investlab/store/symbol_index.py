@@ -1,12 +1,15 @@
 """Symbols in memory: who bears which symbol when, looked up without asking the database for each."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from investlab.core.errors import Conflict, NotFound
 from investlab.schemas.market import InstrumentRef
+
+DATED = "@"
+"""Between a symbol and the day on which the instrument meant bore it."""
 
 
 class SymbolPeriod(NamedTuple):
@@ -74,8 +77,12 @@ class SymbolIndex:
         latest = (periods[-1].ref for periods in self._by_instrument.values())
         return iter(sorted(latest, key=lambda ref: (ref.symbol, ref.venue, ref.instrument_id)))
 
+    def periods(self, symbol: str) -> tuple[SymbolPeriod, ...]:
+        """Return the times during which instruments bore a symbol, ordered by their end."""
+        return tuple(self._by_symbol.get(symbol, ()))
+
     def bearer(self, symbol: str, scope: Scope = EVERYWHERE) -> InstrumentRef:
-        """Return the instrument that bears a symbol.
+        """Return the instrument that bears a symbol; `SYMBOL@2007-07-02` is the one that bore it on that day.
 
         Raises:
             NotFound: Nothing bears it; near matches are named.
@@ -84,6 +91,8 @@ class SymbolIndex:
         periods = self._by_symbol.get(symbol, ())
         if len(periods) == 1 and scope.takes(periods[0]):
             return periods[0].ref
+        if not periods and DATED in symbol:
+            return self._bearer_then(symbol, scope)
         found: Mapping[str, InstrumentRef] = {p.ref.venue: p.ref for p in periods if scope.takes(p)}
         if len(found) > 1:
             raise Conflict(f"{symbol} trades on {', '.join(sorted(found))}.", remedy="Name the venue.")
@@ -123,6 +132,37 @@ class SymbolIndex:
         except KeyError as error:
             raise NotFound(f"There is no instrument {error.args[0]}.", remedy="Ingest its bars first.") from None
         return [_ref_on(own, on) for own in periods]
+
+    def named(
+        self, instrument_ids: Sequence[int], *, on: date | None = None, among: Collection[int] | None = None
+    ) -> list[InstrumentRef]:
+        """Return what `instruments` does, each under a name by which `bearer` finds it again among some instruments.
+
+        Where another one bore an instrument's symbol after it, the name is the symbol with the last day it was borne.
+
+        Raises:
+            NotFound: One of them does not exist.
+        """
+        scope = Scope(begun_by=on, among=among)
+        return [self._named(ref, on, scope) for ref in self.instruments(instrument_ids, on=on)]
+
+    def _named(self, ref: InstrumentRef, on: date | None, scope: Scope) -> InstrumentRef:
+        bearers = [period for period in self._by_symbol[ref.symbol] if scope.takes(period)]
+        if not bearers or bearers[-1].ref.instrument_id == ref.instrument_id:
+            return ref
+        own = [period for period in bearers if period.ref.instrument_id == ref.instrument_id]
+        if not own or own[-1].valid_to is None:
+            return ref
+        last = min(own[-1].valid_to - timedelta(days=1), on or date.max)
+        return ref.model_copy(update={"symbol": f"{ref.symbol}{DATED}{last}"})
+
+    def _bearer_then(self, dated: str, scope: Scope) -> InstrumentRef:
+        symbol, _, day = dated.rpartition(DATED)
+        try:
+            then = replace(scope, on=date.fromisoformat(day), begun_by=None)
+        except ValueError:
+            raise NotFound.named("symbol", dated, self._by_symbol) from None
+        return self.bearer(symbol, then).model_copy(update={"symbol": dated})
 
     def _bearer_on(self, symbol: str, day: date, venue: str | None) -> InstrumentRef:
         periods = self._by_symbol.get(symbol, ())

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from investlab.core.errors import Conflict, InvalidInput, InvestlabError, MixedData, NotFound
-from investlab.schemas.catalog import DatasetVersionInfo, IngestStatus, RowCounts
+from investlab.schemas.catalog import DatasetVersionInfo, IngestStatus, RowCounts, VersionHold
 from investlab.schemas.market import ActionKind, CorporateAction, PriceBasis
 from investlab.store.database import Database
-from investlab.store.repositories import actions, backtests, datasets, ingests
+from investlab.store.repositories import actions, backtests, catalog, datasets, ingests
 from tests.support.records import (
     AT,
     add_dataset,
     at,
     description,
     ingest_start,
+    instrument_draft,
     run_start,
     split,
     version_draft,
@@ -116,6 +117,32 @@ def test_versions_that_runs_stand_on_are_pinned(stored: Database) -> None:
         assert [version.number for version in datasets.pinned_versions(session, "us")] == [2]
 
 
+def test_a_pinned_version_is_held_until_its_last_pin_goes(stored: Database) -> None:
+    def pin(session: Session, label: str) -> VersionHold:
+        return datasets.pin_version(session, "us", 1, label=label, owner="ada", at=at(2))
+
+    def held() -> tuple[list[int], list[str]]:
+        with stored.read() as session:
+            versions = [version.number for version in datasets.pinned_versions(session, "us")]
+            return versions, [found.label for found in datasets.pins(session, "us")]
+
+    first = stored.write(lambda session: pin(session, "paper"))
+    assert (first.number, first.label, first.owner, first.created_at) == (1, "paper", "ada", at(2))
+    assert stored.write(lambda session: [pin(session, label) for label in ("paper", "audit")])[0] == first
+    assert held() == ([1], ["audit", "paper"])
+    for label, left in (("audit", ([1], ["paper"])), ("paper", ([], []))):
+        stored.write(lambda session, label=label: datasets.unpin_version(session, "us", 1, label=label))
+        assert held() == left
+
+
+def test_a_pin_that_is_not_there_is_named(stored: Database) -> None:
+    stored.write(lambda session: datasets.pin_version(session, "us", 1, label="paper", owner="ada", at=AT))
+    with pytest.raises(NotFound, match="Unknown pin 'papper'. Did you mean paper"):
+        stored.write(lambda session: datasets.unpin_version(session, "us", 1, label="papper"))
+    with pytest.raises(NotFound, match="no version 9"):
+        stored.write(lambda session: datasets.pin_version(session, "us", 9, label="paper", owner="ada", at=AT))
+
+
 def test_an_ingest_run_completes_with_counts_and_quality(stored: Database) -> None:
     with stored.read() as session:
         info = ingests.ingest(session, "ingest-0001")
@@ -208,6 +235,34 @@ def test_impossible_actions_are_refused(stored: Database, changed: dict[str, Any
     with pytest.raises(error):
         _add(stored, split(**changed))
     assert _known(stored) == []
+
+
+def _spin_off(**fields: Any) -> CorporateAction:
+    own: dict[str, Any] = {"kind": ActionKind.SPIN_OFF, "value": 2.5, "counterpart_id": 2, "counterpart_ratio": 1 / 3}
+    return split(**own | fields)
+
+
+def test_a_spin_off_keeps_what_is_handed_out(stored: Database) -> None:
+    stored.write(lambda session: catalog.ensure_instrument(session, instrument_draft(symbol="PART")))
+    told = [_spin_off(uncertainty=0.01), split(kind=ActionKind.DELISTING, value=-1.0)]
+    _add(stored, *told)
+    assert sorted(_known(stored), key=lambda action: action.kind, reverse=True) == told
+
+
+def test_a_corrected_counterpart_is_news(stored: Database) -> None:
+    stored.write(lambda session: catalog.ensure_instrument(session, instrument_draft(symbol="PART")))
+    later = _spin_off().known_at.replace(year=2021)
+    assert _add(stored, _spin_off(), _spin_off(known_at=later), _spin_off(uncertainty=0.5)).new == 1
+    corrected = _spin_off(counterpart_ratio=0.25, known_at=later)
+    assert _add(stored, corrected).new == 1
+    assert _known(stored) == [corrected]
+    with pytest.raises(Conflict, match="another counterpart or ratio"):
+        _add(stored, _spin_off(counterpart_ratio=0.2, known_at=later))
+
+
+def test_only_what_hands_out_shares_has_a_counterpart(stored: Database) -> None:
+    with pytest.raises(InvalidInput, match="The split of instrument 1 on 2020-01-08 has a counterpart"):
+        _add(stored, split(counterpart_id=1, counterpart_ratio=1.0))
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 0.0123456789012345, 1e-9, 123456789.987654321])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from deltalake import WriterProperties
 
 from investlab.core.errors import Busy, Conflict, Corrupt, InvalidInput, InvestlabError, NotFound, StorageUnavailable
 from investlab.schemas.serving import PredictionRecord
@@ -144,6 +145,21 @@ def test_a_unique_beginning_finds_a_prediction(store: PredictionStore) -> None:
     record(store, prediction(0x20))
     assert store.find("pd-00000000001") == prediction(0x10)
     assert store.find("pd-00000000002") == prediction(0x20)
+
+
+def test_predictions_are_found_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    store = PredictionStore(tmp_path / "for Zoë #1")
+    record(store, prediction())
+    store.compact()
+    assert store.find(prediction().prediction_id) == prediction()
+
+
+def test_a_prediction_is_found_in_any_group_of_rows(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction_table, "_LAYOUT", WriterProperties(max_row_group_size=4))
+    record(store, *(prediction(number) for number in range(1, 10)))
+    store.compact()
+    for number in range(1, 10):
+        assert store.find(prediction(number).prediction_id) == prediction(number)
 
 
 def test_a_torn_last_line_is_set_aside_and_never_fatal(store: PredictionStore) -> None:

@@ -154,6 +154,20 @@ def instruments_on(session: Session, instrument_ids: Sequence[int], *, on: date)
     return symbols_within(session, of=instrument_ids).instruments(instrument_ids, on=on)
 
 
+def named_instruments(
+    session: Session, instrument_ids: Sequence[int], *, on: date | None = None, among: Collection[int] | None = None
+) -> list[InstrumentRef]:
+    """Return instruments in the order given, each under a name that `resolve_symbols` finds it by among some others.
+
+    That is its symbol on a day, its latest unless given; `SYMBOL@2007-07-02`, with the last day it bore it, where
+    another instrument bore the symbol after it.
+
+    Raises:
+        NotFound: One of them does not exist.
+    """
+    return symbols_within(session).named(instrument_ids, on=on, among=among)
+
+
 def find_instruments(
     session: Session, query: str = "", *, kind: InstrumentKind | None = None, limit: int = 50
 ) -> list[InstrumentRef]:

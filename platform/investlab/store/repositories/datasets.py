@@ -132,6 +132,20 @@ def version(session: Session, name: str, number: int) -> DatasetVersionInfo:
     )
 
 
+def dataset_at(session: Session, name: str, number: int | None = None) -> tuple[DatasetInfo, DatasetVersionInfo | None]:
+    """Return a dataset and one of its versions, the latest unless numbered; None before its first.
+
+    Raises:
+        NotFound: There is no such dataset or version.
+    """
+    row = dataset_row(session, name)
+    last = _last_number(session, row.id)
+    if last is None and number is None:
+        return _info(row, None), None
+    found = _versions(session, row, rows.DatasetVersion.number == (last if number is None else number))
+    return _info(row, last), found[0] if found else version(session, name, number or 0)
+
+
 def versions(session: Session, name: str) -> list[DatasetVersionInfo]:
     """List a dataset's versions ordered by number.
 
