@@ -17,6 +17,9 @@ from investlab.core.extensions import COMMANDS, extensions, load_extension
 from investlab.core.version import platform_version
 from investlab.schemas.errors import error_response
 
+# Importing makes hundreds of thousands of objects that stay; looking through them every 2,000 takes a sixth of the time
+# until a command begins.
+MOST_NEW_OBJECTS = 50_000
 INTERRUPTED = 130
 
 HELP = {
@@ -127,6 +130,7 @@ def _fail(error: InvestlabError, arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """Entry point of the `investlab` command."""
+    gc.set_threshold(MOST_NEW_OBJECTS)
     code = main()
     gc.freeze()  # else the interpreter's last collection makes a large process take seconds to end
     raise SystemExit(code)

@@ -1,6 +1,7 @@
 """The identity of notebook code follows what it does, and nothing else."""
 
 import functools
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -277,6 +278,11 @@ def test_the_code_identity_notices_an_edit(tmp_path: Path, monkeypatch: pytest.M
     assert after != before
     (tmp_path / "core" / "added.py").write_text("")
     assert code_identity.__wrapped__() not in (before, after)
+
+
+def test_distributions_are_named_as_their_metadata_say() -> None:
+    for found in importlib.metadata.distributions():
+        assert identity._named(found) == f"{found.name.lower()}=={found.version}"
 
 
 def test_the_lock_hash_needs_no_file() -> None:
