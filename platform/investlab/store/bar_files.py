@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from investlab.store.delta_log import Commit, active_files, flush, read_commit, 
 ROW_GROUP = 2**16
 """Rows of a group: about 260 instruments of one year, the grain at which readers skip."""
 DICTIONARY_BYTES = 2**16
+EPOCH = date(1970, 1, 1)
 STAMP = pa.timestamp("us", tz="UTC")
 _KEPT_STATISTICS = ("instrument_id", "session", "known_at")
 
@@ -206,7 +208,7 @@ def _described(name: str, size: int, text: str, rows_hash: str | None) -> DataFi
         size=size,
         rows=int(stats.get("numRecords", -1)),
         instruments=span("instrument_id", int),
-        days=span("session", lambda day: int(np.datetime64(day, "D").astype(np.int64))),
+        days=span("session", lambda day: date.fromisoformat(day).toordinal() - EPOCH.toordinal()),
         stats=text,
         rows_hash=rows_hash,
     )

@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from investlab.store.bar_files import DataFile, day_column
+from investlab.store.bar_files import EPOCH, DataFile, day_column
 from investlab.store.bar_tables import BarQuery
 
-EPOCH = date(1970, 1, 1)
 FIRST, LAST = -(2**62), 2**62
 STATISTICS_GRAIN = np.timedelta64(1, "ms")
 """Other writers cut the times in statistics to milliseconds."""
@@ -43,11 +42,11 @@ def read_part(table: Path, file: DataFile, query: BarQuery, columns: Sequence[st
     """
     with pa.memory_map(str(table / file.name)) as content, pq.ParquetFile(content) as opened:
         names = [name for name in columns if name in opened.schema_arrow.names]
-        groups = _groups(opened.metadata, query)
-        chosen = _chosen(_Groups(opened, groups), file, query)
+        groups = _Groups(opened, _groups(opened.metadata, query))
+        chosen = _chosen(groups, file, query)
         if chosen is not None and not len(chosen):
             return opened.schema_arrow.empty_table().select(names)
-        rows = opened.read_row_groups(groups, names, use_threads=False)
+        rows = groups.rows(names)
     if chosen is None or len(chosen) == len(rows):
         return rows
     breaks = np.flatnonzero(np.diff(chosen) != 1) + 1
@@ -58,13 +57,26 @@ def read_part(table: Path, file: DataFile, query: BarQuery, columns: Sequence[st
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Some row groups of an opened file."""
+    """Some row groups of an opened file, of which each column is read once."""
 
     opened: pq.ParquetFile
     numbers: list[int]
+    columns: dict[str, pa.ChunkedArray] = field(default_factory=dict)
 
     def read(self, column: str) -> pa.Table:
-        return self.opened.read_row_groups(self.numbers, [column], use_threads=False)
+        """Return one column."""
+        return self.rows([column])
+
+    def rows(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns."""
+        missing = [name for name in names if name not in self.columns]
+        if missing or not names:
+            found = self.opened.read_row_groups(self.numbers, missing, use_threads=False)
+            if not self.columns:
+                self.columns.update(zip(missing, found.columns, strict=True))
+                return found
+            self.columns.update(zip(missing, found.columns, strict=True))
+        return pa.table({name: self.columns[name] for name in names})
 
 
 def _groups(metadata: pq.FileMetaData, query: BarQuery) -> list[int]:

@@ -55,6 +55,8 @@ class BarSource:
         parts = self.each_base_file(query, lambda file, read: read(keyed))
         rows = _joined(parts, keyed)
         told = self.corrections(query, keyed)
+        if told is not None or ordered:
+            rows = rows.combine_chunks()
         if told is not None:
             rows = _laid_over(rows, told.select([name for name in keyed if name in told.column_names]))
         if ordered:
@@ -127,7 +129,7 @@ def _joined(parts: Iterator[pa.Table] | Sequence[pa.Table], columns: Sequence[st
     held = [part for part in parts if len(part)]
     if not held:
         return _nothing(columns)
-    joined = pa.concat_tables(held, promote_options="default").combine_chunks()
+    joined = pa.concat_tables(held, promote_options="default")
     return joined.select([name for name in columns if name in joined.column_names])
 
 

@@ -16,9 +16,12 @@ from investlab.compute import RayExecutor, RayHead, attach, ray_executor, start_
 from investlab.core.config import Settings
 from investlab.core.errors import ExecutionFailed, InvalidInput, InvalidSettings, QualityRejected, WorkerLost
 from investlab.core.executor import SerialExecutor
+from investlab.core.hashing import hash_arrays
+from investlab.market.panel import PricePanel
 from investlab.store.market import MarketStore
 from tests.support.bars import INGESTED_AT, make_bars
 from tests.support.pages import code_of
+from tests.support.workspaces import DATASET, open_with_bars
 
 pytestmark = pytest.mark.slow
 SETTINGS = Settings(ray_workers=2)
@@ -72,6 +75,20 @@ def test_results_come_in_the_order_of_the_items_and_equal_the_serial_ones(execut
     assert len(parallel.worker_pids) >= 2
     assert os.getpid() not in parallel.worker_pids
     assert (parallel.executor, parallel.reason) == ("ray", "asked for")
+
+
+def test_workers_see_cached_panels_without_a_copy(
+    executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = open_with_bars(monkeypatch, tmp_path / "home")
+    panel = lab.panel(lab.universe(DATASET))
+
+    def seen(shared: PricePanel, name: str) -> tuple[bool, bool, str]:
+        values = shared.values(name)
+        return values.flags.owndata, values.flags.writeable, hash_arrays([(name, values)])
+
+    found = executor.map(seen, panel, list(panel.fields)).results
+    assert found == [(False, False, hash_arrays([(name, values)])) for name, values in panel.fields.items()]
 
 
 def test_shared_data_is_put_once(executor: RayExecutor) -> None:

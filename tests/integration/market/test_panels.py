@@ -16,6 +16,7 @@ from investlab.providers.protocol import Delivery, FetchRequest
 from investlab.schemas.catalog import ActionDraft, InstrumentDraft
 from investlab.schemas.market import ActionKind, Adjust
 from investlab.services.workspace import Workspace
+from investlab.store.database import Session
 from investlab.store.repositories import catalog
 from tests.support.workspaces import DATASET, ScriptedProvider, make_prices, make_workspace, use_provider
 
@@ -165,18 +166,22 @@ def test_two_instruments_of_one_symbol_are_told_apart_by_the_day(
         lab.panel(["BBB@2020-09-15"], dataset=DATASET)
 
 
-def test_a_renamed_instrument_is_read_under_its_new_name_at_once(lab: Workspace) -> None:
+def test_symbols_mean_who_bears_them_at_the_time_of_reading(lab: Workspace) -> None:
     before = whole(lab, ["close"])
-    on = date(2020, 12, 30)
+    assert lab.panel(["AAA"], dataset=DATASET).listing[0].instrument_id == before.listing[0].instrument_id
 
-    def rename(session: object) -> None:
-        (ref,) = catalog.resolve_symbols(session, ["AAA"])  # type: ignore[arg-type]
-        catalog.rename_instrument(session, ref.instrument_id, "ZZZ", on=on, source="test")  # type: ignore[arg-type]
+    def rename(session: Session) -> None:
+        for old, new, day in (("AAA", "ZZZ", 30), ("CCC", "AAA", 31)):
+            (ref,) = catalog.resolve_symbols(session, [old])
+            catalog.rename_instrument(session, ref.instrument_id, new, on=date(2020, 12, day), source="test")
 
     lab.context.database.write(rename)
     after = whole(lab, ["close"])
-    assert after.symbols == ["BBB", "CCC", "ZZZ"]
+    assert after.symbols == ["AAA", "BBB", "ZZZ"]
     np.testing.assert_array_equal(after.close["ZZZ"], before.close["AAA"])
+    np.testing.assert_array_equal(lab.panel(["AAA"], dataset=DATASET).close["AAA"], before.close["CCC"])
+    then = lab.as_of("2020-12-15").panel(["AAA"], dataset=DATASET).close["AAA"]
+    np.testing.assert_array_equal(then, before.close["AAA"].loc[:"2020-12-15"])
 
 
 def test_actions_told_later_are_in_the_next_version(lab: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +189,8 @@ def test_actions_told_later_are_in_the_next_version(lab: Workspace, monkeypatch:
     later = told("AAA", ActionKind.DIVIDEND, "2020-05-04", 1.0).model_copy(
         update={"known_at": datetime(2024, 1, 2, tzinfo=UTC)}
     )
-    use_provider(monkeypatch, TellingProvider(make_prices(["AAA"]), told=(later,)))
-    lab.ingest("scripted", DATASET)
+    use_provider(monkeypatch, TellingProvider(make_prices(SYMBOLS), told=(later,)))
+    lab.ingest("scripted", DATASET, ["AAA"])
     assert whole(lab, ["close"], "all").id != before.id
     version = before.source.dataset_version
     assert lab.panel(lab.universe(DATASET), ["close"], adjust="all", version=version).id == before.id
