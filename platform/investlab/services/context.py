@@ -1,12 +1,14 @@
 """What every use case works with: settings, clock, database, stores and the workspace's as-of time."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from investlab.core.clock import Clock
 from investlab.core.config import Settings
 from investlab.core.hashing import hash_json
 from investlab.store.artifacts import ArtifactStore
+from investlab.store.bar_versions import Repair
 from investlab.store.database import Database
 from investlab.store.market import MarketStore
 from investlab.store.panels import PanelStore
@@ -19,7 +21,10 @@ SYSTEM_OWNER = "system"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts of an open workspace; `as_of` limits every read to what was known by then."""
+    """The parts of an open workspace; `as_of` limits every read to what was known by then.
+
+    `mended` says, by dataset, which damaged commits were found when the home was opened and what was done about them.
+    """
 
     settings: Settings
     clock: Clock
@@ -32,6 +37,7 @@ class Context:
     staging: StagingStore
     owner: str = SYSTEM_OWNER
     as_of: datetime | None = None
+    mended: Mapping[str, tuple[Repair, ...]] = field(default_factory=dict)
 
     def new_id(self, prefix: str, *content: object) -> str:
         """Return an id made of a prefix and a hash of the content and the present moment."""

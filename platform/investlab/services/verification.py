@@ -79,7 +79,21 @@ def verify_stores(context: Context, say: Callable[[str], None]) -> list[DoctorFi
     chain = _finding("audit chain", list(filter(None, [registered.fault])), f"{registered.events:,} events agree")
     findings = [chain, _artifacts(context)]
     say("checking stored bars")
-    return [*findings, *_bars(context), _predictions(context)]
+    return [*findings, *_mended(context), *_bars(context), _predictions(context)]
+
+
+def _mended(context: Context) -> list[DoctorFinding]:
+    return [
+        DoctorFinding(
+            check=f"bars of {name}",
+            state="warning",
+            seen=f"commit {repair.commit} of its {repair.table} was found {repair.damage} just now and was "
+            f"{repair.action}; lost: {repair.lost or 'nothing'}",
+            remedy="Look at the disk's health: a whole file does not turn bad by itself.",
+        )
+        for name, repairs in context.mended.items()
+        for repair in repairs
+    ]
 
 
 def _artifacts(context: Context) -> DoctorFinding:

@@ -501,8 +501,7 @@ def open_workspace(
         quarantine=QuarantineStore(root / "quarantine"),
         staging=StagingStore(root / "cache" / "staging"),
     )
-    repair_market(context)
-    return Workspace(context, progress or progress_bar)
+    return Workspace(replace(context, mended=repair_market(context)), progress or progress_bar)
 
 
 def silent_progress(title: str) -> AbstractContextManager[Progress]:

@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[3]
 PARTS = {
     "database": "investlab.db",
     "bars": f"market/{DATASET}/bars/year=2020/*.parquet",
-    "commit": f"market/{DATASET}/bars/_delta_log/00000000000000000000.json",
     "artifact": "artifacts/*/*",
     "predictions": "predictions/table/*.parquet",
 }
@@ -56,6 +55,29 @@ def test_what_is_damaged_is_found_and_restored(home: Path, backup: Path, capsys:
     assert state_of(home) == before
     assert main(["db", "verify"]) == 0
     assert "problem" not in capsys.readouterr().out
+
+
+def test_a_damaged_commit_is_mended_from_its_copy_and_told(home: Path, capsys: Capture) -> None:
+    commit = home / f"market/{DATASET}/bars/_delta_log/00000000000000000000.json"
+    before = commit.read_bytes()
+    flip(commit)
+    assert main(["--json", "db", "verify"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    (mended,) = [finding for finding in findings if finding["state"] == "warning"]
+    assert mended["check"] == f"bars of {DATASET}"
+    assert "lost: nothing" in mended["seen"]
+    assert commit.read_bytes() == before
+
+
+def test_a_damaged_commit_without_a_copy_is_found_and_restored(home: Path, backup: Path, capsys: Capture) -> None:
+    before = state_of(home)
+    flip(home / f"market/{DATASET}/bars/_delta_log/00000000000000000000.json")
+    for copy in home.glob(f"market/{DATASET}/commits/*.json"):
+        flip(copy)
+    assert main(["db", "verify"]) == 6
+    assert "problem" in capsys.readouterr().out
+    assert main(["db", "restore", str(backup), "--replace"]) == 0
+    assert state_of(home) == before
 
 
 @pytest.mark.parametrize("part", ["database", "bars"])

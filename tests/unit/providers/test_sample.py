@@ -1,6 +1,5 @@
 """Provider `sample`: real bars out of installed packages, with what is stated about them."""
 
-
 import pandas as pd
 import pytest
 
