@@ -136,7 +136,7 @@ class TimedProvider:
 def whole_ingest(dataset: str, root: Path) -> list[Row]:
     """Ingest a market but for its last session, then that session alone."""
     provider = TimedProvider()
-    ingesting.load_provider = lambda name: provider  # type: ignore[assignment]
+    ingesting.load_provider = lambda name, settings: provider  # type: ignore[assignment]
     lab = open_lab(root)
     last = provider.inner.plan(dataset).sessions[-1]
     before = (last - np.timedelta64(1, "D")).item()
@@ -205,7 +205,7 @@ def corrected_reads(dataset: str, root: Path) -> list[Row]:
     """Correct one bar of a hundred in the last year, then read one field wide, corrections and adjustment included."""
     lab = open_lab(root)
     provider = TimedProvider(corrected=100)
-    ingesting.load_provider = lambda name: provider  # type: ignore[assignment]
+    ingesting.load_provider = lambda name, settings: provider  # type: ignore[assignment]
     last = provider.inner.plan(dataset).sessions[-1].item()
     receipt = lab.ingest("synthetic", dataset, start=last.replace(month=1, day=1))
     universe = lab.universe(dataset)

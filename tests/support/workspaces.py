@@ -119,7 +119,7 @@ def make_workspace(home: Path, **settings: object) -> Workspace:
 
 def use_provider(monkeypatch: pytest.MonkeyPatch, provider: ScriptedProvider) -> None:
     """Let every provider name mean this provider."""
-    monkeypatch.setattr(ingest, "load_provider", lambda name: provider)
+    monkeypatch.setattr(ingest, "load_provider", lambda name, settings: provider)
 
 
 def open_with_bars(monkeypatch: pytest.MonkeyPatch, home: Path, **settings: object) -> Workspace:

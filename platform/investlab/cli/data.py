@@ -9,6 +9,8 @@ from investlab.cli import upkeep
 from investlab.cli.output import STYLE, records, say, show
 from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, listed
 from investlab.core.clock import parse_session
+from investlab.core.config import load_settings
+from investlab.core.errors import InvestlabError
 from investlab.core.extensions import PROVIDERS, extensions
 from investlab.services.ingest import IngestRequest, load_provider
 from investlab.services.workspace import open_workspace
@@ -18,13 +20,22 @@ app = typer.Typer(help="Datasets, instruments and bars.", no_args_is_help=True, 
 
 @app.command("providers")
 def list_providers() -> None:
-    """List providers and the datasets they offer."""
-    rows = [
-        {"provider": extension.name, "dataset": found.name, "basis": found.price_basis, "title": found.title}
-        for extension in extensions(PROVIDERS)
-        for found in load_provider(extension.name).datasets()
-    ]
+    """List providers and the datasets they offer; one that cannot be used hides no other."""
+    settings = load_settings()
+    rows, refused = [], []
+    for extension in extensions(PROVIDERS):
+        try:
+            offered = load_provider(extension.name, settings).datasets()
+        except InvestlabError as error:
+            refused.append(error)
+            continue
+        rows += [
+            {"provider": extension.name, "dataset": found.name, "basis": found.price_basis, "title": found.title}
+            for found in offered
+        ]
     show(rows)
+    if refused:
+        raise refused[0]
 
 
 @app.command()

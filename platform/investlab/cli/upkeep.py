@@ -39,9 +39,12 @@ def quality(
 def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Read every data file and compare its hash.")] = False,
 ) -> None:
-    """Check the stored bars of every dataset."""
-    checked = open_workspace().verify(deep=deep)
+    """Check the stored bars of every dataset, and the cached panels against the hashes that are kept beside them."""
+    workspace = open_workspace()
+    checked = workspace.verify(deep=deep)
+    cached = workspace.context.panels.verify()
     show([{"dataset": name, "commits": count, "state": "whole"} for name, count in checked.items()])
+    say(f"{cached:,} cached arrays of panels have their hash.")
 
 
 def pin(

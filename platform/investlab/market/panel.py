@@ -15,8 +15,25 @@ from investlab.market.delistings import DelistingTable
 from investlab.market.panel_identity import PanelDigests, events_digest, field_digest, listing_digest, panel_id
 from investlab.schemas.market import BAR_FIELDS, Adjust, InstrumentRef, PriceBasis
 
-SESSIONS_PER_YEAR = {"XNYS": 252, "XNAS": 252, "24/7": 365}
-"""Trading sessions in a year by calendar, used to annualise."""
+SESSIONS_PER_YEAR = {
+    "XNYS": 252,
+    "XNAS": 252,
+    "24/7": 365,
+    "XAMS": 256,
+    "XASX": 253,
+    "XCSE": 250,
+    "XETR": 254,
+    "XHEL": 251,
+    "XHKG": 247,
+    "XLON": 253,
+    "XMIL": 254,
+    "XOSL": 251,
+    "XPAR": 256,
+    "XSTO": 251,
+    "XSWX": 251,
+    "XTSE": 251,
+}
+"""Trading sessions in a year by calendar (the mean of 2000 to 2024, rounded), used to annualise."""
 
 
 @dataclass(frozen=True, slots=True)

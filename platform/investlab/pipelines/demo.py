@@ -97,7 +97,7 @@ def run_demo(workspace: Workspace, say: Say) -> DemoSummary:
         ExecutionFailed: A notebook failed.
         StorageUnavailable: The home folder cannot be written.
     """
-    names = [description.name for description in load_provider(PROVIDER).datasets()]
+    names = [description.name for description in load_provider(PROVIDER, workspace.context.settings).datasets()]
     receipts = []
     for number, name in enumerate(names, start=1):
         request = IngestRequest(PROVIDER, name)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from itertools import batched, product
 from typing import Protocol, cast
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from investlab.core.clock import Clock, SystemClock
-from investlab.core.config import Settings, load_settings
+from investlab.core.config import Settings
 from investlab.core.errors import EmptyUniverse, InvalidInput, NotFound
 from investlab.core.extensions import SOURCES, load_extension
 from investlab.core.hashing import hash_json
@@ -67,10 +68,10 @@ class History(Protocol):
         ...
 
 
-def open_history() -> History:
+def open_history(settings: Settings) -> History:
     """Return the source of the settings; the libraries it needs are loaded now."""
     source = cast("Callable[[Settings], History]", load_extension(SOURCES, "alpaca"))
-    return source(load_settings())
+    return source(settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,17 @@ class _Wanted:
     adjustment: str
 
 
+def alpaca_provider(settings: Settings) -> "AlpacaProvider":
+    """Return the provider of the account that the settings name; nothing is asked or loaded yet."""
+    return AlpacaProvider(partial(open_history, settings))
+
+
 class AlpacaProvider:
     """Four datasets: two feeds, each with raw prices and corporate actions or with fully adjusted prices."""
 
     name = "alpaca"
 
-    def __init__(self, opened: Callable[[], History] = open_history, clock: Clock | None = None) -> None:
+    def __init__(self, opened: Callable[[], History], clock: Clock | None = None) -> None:
         self._open = opened
         self._clock = clock or SystemClock()
 

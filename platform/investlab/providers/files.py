@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from investlab.core.config import Settings, load_settings
+from investlab.core.config import Settings
 from investlab.core.errors import InvalidInput, NotFound
 from investlab.providers.file_bars import DataFile, read_bars
 from investlab.providers.file_catalog import FileCatalog, FoundDataset, read_catalog
@@ -32,7 +32,7 @@ class FilesProvider:
 
     name = "files"
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def datasets(self) -> Sequence[DatasetDescription]:
@@ -75,7 +75,7 @@ class FilesProvider:
         )
 
     def _catalog(self) -> FileCatalog:
-        return read_catalog((self._settings or load_settings()).files_path)
+        return read_catalog(self._settings.files_path)
 
 
 def _scan(file: DataFile, dataset: FoundDataset) -> Spans:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from investlab.core.config import Settings
 from investlab.core.errors import NotFound, StorageUnavailable
 from investlab.market.derivation import AdjustmentRule
 from investlab.providers.protocol import Delivery, FetchRequest
@@ -81,6 +82,11 @@ class SampleDataset:
     description: DatasetDescription
     read: Callable[[], pd.DataFrame]
     adjustment_rule: AdjustmentRule | None = None
+
+
+def sample_provider(_: Settings) -> "SampleProvider":
+    """Return the provider, which needs no settings."""
+    return SampleProvider()
 
 
 class SampleProvider:

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from investlab.core.config import Settings
 from investlab.core.errors import NotFound
 from investlab.market.calendars import close_times
 from investlab.providers.protocol import Delivery, FetchRequest
@@ -31,6 +32,11 @@ SIZES = (
     MarketSize("synthetic-medium", "SYNM", 1, 600, date(2010, 1, 1), date(2019, 12, 31), payers=0.4, payments=2),
     MarketSize("synthetic-small", "SYN", 0, 36, date(2014, 1, 1), date(2019, 12, 31), payers=0.6, payments=4),
 )
+
+
+def synthetic_provider(_: Settings) -> "SyntheticProvider":
+    """Return the provider, which needs no settings."""
+    return SyntheticProvider()
 
 
 class SyntheticProvider:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from investlab.core.clock import Clock, SystemClock
-from investlab.core.config import Settings, load_settings
+from investlab.core.config import Settings
 from investlab.core.errors import EmptyUniverse, InvalidInput, NotFound, StorageUnavailable
 from investlab.core.extensions import SOURCES, load_extension
 from investlab.providers.protocol import Delivery, FetchRequest
@@ -71,7 +72,7 @@ class Yahoo(Protocol):
         ...
 
 
-def open_yahoo() -> Yahoo:
+def open_yahoo(settings: Settings) -> Yahoo:
     """Return the source of the extra `yfinance`, whose library is loaded now.
 
     Raises:
@@ -83,7 +84,12 @@ def open_yahoo() -> Yahoo:
         raise StorageUnavailable(
             "The library yfinance is not installed.", remedy="Run `pip install investlab[yfinance]`."
         ) from error
-    return source(load_settings())
+    return source(settings)
+
+
+def yahoo_provider(settings: Settings) -> "YahooProvider":
+    """Return the provider; nothing is asked or loaded yet."""
+    return YahooProvider(partial(open_yahoo, settings))
 
 
 class YahooProvider:
@@ -91,7 +97,7 @@ class YahooProvider:
 
     name = "yfinance"
 
-    def __init__(self, opened: Callable[[], Yahoo] = open_yahoo, clock: Clock | None = None) -> None:
+    def __init__(self, opened: Callable[[], Yahoo], clock: Clock | None = None) -> None:
         self._open = opened
         self._clock = clock or SystemClock()
 

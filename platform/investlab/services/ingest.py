@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import cast
 
+from investlab.core.config import Settings
 from investlab.core.errors import InvestlabError, QualityRejected
 from investlab.core.extensions import PROVIDERS, load_extension
+from investlab.market.calendars import calendar_zone
 from investlab.providers.protocol import Delivery, FetchRequest, Provider
 from investlab.schemas.catalog import IngestStart, Venue
 from investlab.schemas.market import InstrumentRef
@@ -56,14 +58,14 @@ class _Arrival:
     say: Say
 
 
-def load_provider(name: str) -> Provider:
-    """Return a provider by its extension name.
+def load_provider(name: str, settings: Settings) -> Provider:
+    """Return a provider by its extension name, set up by the settings.
 
     Raises:
         NotFound: There is no such provider; near matches are named.
     """
-    provider = cast("Callable[[], Provider]", load_extension(PROVIDERS, name))
-    return provider()
+    provider = cast("Callable[[Settings], Provider]", load_extension(PROVIDERS, name))
+    return provider(settings)
 
 
 def ingest(context: Context, request: IngestRequest, say: Say) -> IngestReceipt:
@@ -80,7 +82,7 @@ def ingest(context: Context, request: IngestRequest, say: Say) -> IngestReceipt:
     """
     say(f"{request.dataset}: reading from {request.provider}")
     wanted = _wanted(context, request)
-    delivery = load_provider(request.provider).fetch(wanted)
+    delivery = load_provider(request.provider, context.settings).fetch(wanted)
     staged = context.staging.request(request.provider, repr(wanted), context.clock.now().date().isoformat())
     run_id = context.new_id("in", request.provider, request.dataset)
     instruments = context.database.write(lambda session: _register(session, context, delivery, run_id))
@@ -130,7 +132,7 @@ def _register(session: Session, context: Context, delivery: Delivery, run_id: st
     """Record venues, dataset, instruments and the beginning of the run; return the instruments by symbol."""
     now = context.clock.now()
     for mic in sorted({item.venue for item in delivery.instruments}):
-        catalog.ensure_venue(session, VENUES.get(mic, Venue(mic=mic, name=mic, timezone="UTC", calendar="XNYS")))
+        catalog.ensure_venue(session, VENUES.get(mic) or _venue(mic, delivery.description.calendar))
     datasets.ensure_dataset(session, delivery.description, at=now)
     found = catalog.ensure_instruments(session, delivery.instruments)
     start = IngestStart(
@@ -142,6 +144,11 @@ def _register(session: Session, context: Context, delivery: Delivery, run_id: st
     )
     ingests.start_ingest(session, start)
     return {draft.symbol: ref for draft, ref in zip(delivery.instruments, found, strict=True)}
+
+
+def _venue(mic: str, calendar: str) -> Venue:
+    """Return a venue of which the data says no more than the calendar."""
+    return Venue(mic=mic, name=mic, timezone=str(calendar_zone(calendar)), calendar=calendar)
 
 
 def _store(context: Context, arrival: _Arrival, rebuild: bool) -> IngestReceipt:

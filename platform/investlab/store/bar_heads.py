@@ -115,7 +115,8 @@ def read_head(table: Path, version: int, dataset: str) -> TableHead:
 def _head_of_older_table(table: Path, version: int, dataset: str) -> TableHead:
     try:
         opened = DeltaTable(table, version=version)
-        rows = opened.to_pyarrow_dataset().to_table(["instrument_id", "session"])
+        found = opened.to_pyarrow_dataset(filesystem=delta_log.own_files(table))
+        rows = found.to_table(["instrument_id", "session"])
         described = opened.metadata()
         columns = tuple(column.name for column in opened.schema().fields)
     except READ_DAMAGE as error:

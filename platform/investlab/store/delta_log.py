@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from pyarrow.fs import FileSystem, LocalFileSystem, SubTreeFileSystem
+
 from investlab.core.errors import Corrupt, NotFound
 
 LOG = "_delta_log"
@@ -36,6 +38,15 @@ def commit_path(table: Path, number: int) -> Path:
 def commit_paths(table: Path) -> list[Path]:
     """Return the commits that lie in a table's log, in order, whole or not."""
     return sorted(path for path in (table / LOG).glob("*.json") if path.stem.isdigit())
+
+
+def own_files(table: Path) -> FileSystem:
+    """Return pyarrow's own way to a table's files.
+
+    delta-rs's way is called back in Python: arrow's threads that still read ahead when the interpreter ends then abort
+    the process, about one time in ten on a busy machine.
+    """
+    return SubTreeFileSystem(str(table), LocalFileSystem())
 
 
 def remedy(dataset: str) -> str:

@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from investlab.store import delta_log
 from investlab.store.prediction_rows import SCHEMA
@@ -100,13 +99,8 @@ def _files(table: Path, version: int) -> list[Path]:
 
 
 def _dataset(table: Path, version: int) -> pads.Dataset:
-    """Return a version for pyarrow to read by itself.
-
-    delta-rs's own way to files is called back in Python: arrow's threads that still read ahead when the interpreter
-    ends then abort the process, about one time in ten on a busy machine.
-    """
-    files = SubTreeFileSystem(str(table), LocalFileSystem())
-    return DeltaTable(table, version=version).to_pyarrow_dataset(filesystem=files)
+    """Return a version for pyarrow to read by itself."""
+    return DeltaTable(table, version=version).to_pyarrow_dataset(filesystem=delta_log.own_files(table))
 
 
 def append_rows(table: Path, rows: pa.Table) -> int:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -11,14 +13,23 @@ from investlab.core.hashing import hash_json
 from investlab.store.bar_tables import storage_errors
 
 
+KEEP_SECONDS = 2 * 86_400.0
+"""Parts of a request that broke off so long ago are not waited for any more."""
+
+
 class StagingStore:
-    """Fetched parts as Parquet files, one folder for each request."""
+    """Fetched parts as Parquet files, one folder for each request; what was given up goes when another begins."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def request(self, *identity: object) -> "StagedRequest":
         """Return the place of a request's parts; `identity` is whatever makes two requests the same."""
+        oldest = time.time() - KEEP_SECONDS
+        for folder in self.root.glob("*"):
+            with suppress(OSError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
         return StagedRequest(self.root / hash_json(list(identity))[:24])
 
 

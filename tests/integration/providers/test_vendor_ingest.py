@@ -28,7 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlpacaServer]:
     forbid_outside_calls(monkeypatch)
     with AlpacaServer(make_market()).serving() as serving:
         provider = provider_of(serving)
-        monkeypatch.setattr(ingest, "load_provider", lambda name: provider)
+        monkeypatch.setattr(ingest, "load_provider", lambda name, settings: provider)
         yield serving
 
 

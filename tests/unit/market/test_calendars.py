@@ -7,6 +7,7 @@ import pytest
 
 from investlab.core.errors import NotFound
 from investlab.market.calendars import close_times, open_times, sessions_between
+from investlab.market.panel import SESSIONS_PER_YEAR
 
 
 def test_holidays_and_weekends_are_no_sessions() -> None:
@@ -19,6 +20,14 @@ def test_close_times_are_utc_and_follow_daylight_saving_and_half_days() -> None:
     assert close_times("XNYS", days).strftime("%H:%M %Z").tolist() == ["21:00 UTC", "20:00 UTC", "18:00 UTC"]
     assert close_times("XNYS", days, lag_seconds=900)[0].strftime("%H:%M") == "21:15"
     assert open_times("XNYS", days)[0].strftime("%H:%M") == "14:30"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calendar", SESSIONS_PER_YEAR)
+def test_years_have_as_many_sessions_as_stated(calendar: str) -> None:
+    found = sessions_between(calendar, date(2000, 1, 1), date(2024, 12, 31))
+    assert round(len(found) / 25) == SESSIONS_PER_YEAR[calendar]
+    assert close_times(calendar, found[-1:]).tz is not None
 
 
 def test_an_unknown_calendar_is_named() -> None:

@@ -8,10 +8,13 @@ import pytest
 
 PROBE = """
 import json, sys
+from investlab.core.config import load_settings
 from investlab.core.extensions import PROVIDERS, extensions
 from investlab.services.ingest import load_provider
 
-found = {item.name: [offer.name for offer in load_provider(item.name).datasets()] for item in extensions(PROVIDERS)}
+settings = load_settings()
+loaded = {item.name: load_provider(item.name, settings) for item in extensions(PROVIDERS)}
+found = {name: [offer.name for offer in provider.datasets()] for name, provider in loaded.items()}
 print(json.dumps([found, sorted(sys.modules)]))
 """
 

@@ -16,7 +16,7 @@ from investlab.core.errors import Busy, EmptyUniverse, InvalidInput, NotFound, S
 from investlab.market.calendars import sessions_between
 from investlab.providers.patience import Patience
 from investlab.providers.protocol import Delivery, FetchRequest
-from investlab.providers.yfinance_bars import RAW, SPLIT_ADJUSTED, YahooProvider
+from investlab.providers.yfinance_bars import RAW, SPLIT_ADJUSTED, YahooProvider, yahoo_provider
 from tests.support.networks import OutsideCall, forbid_outside_calls
 from tests.support.provider_conformance import ProviderConformance
 from tests.support.vendor_server import MovedClock
@@ -198,7 +198,7 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(importlib.metadata.EntryPoint, "load", load)
     with pytest.raises(StorageUnavailable, match=r"pip install investlab\[yfinance\]"):
-        YahooProvider().fetch(FetchRequest(RAW, ("AAA",)))
+        yahoo_provider(Settings()).fetch(FetchRequest(RAW, ("AAA",)))
 
 
 def test_the_library_writes_nothing_outside_the_home(
