@@ -12,7 +12,6 @@ import pyarrow as pa
 from investlab.core.hashing import hash_json
 from investlab.store.bar_tables import storage_errors
 
-
 KEEP_SECONDS = 2 * 86_400.0
 """Parts of a request that broke off so long ago are not waited for any more."""
 
