@@ -13,7 +13,7 @@ from investlab.store.repositories import replays
 from tests.support.replays import SYMBOLS, open_home
 
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDS = int(os.environ.get("INVESTLAB_FAULT_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("INVESTLAB_FAULT_ROUNDS", "8"))
 LONGEST_SESSIONS = 6
 
 

@@ -1,5 +1,6 @@
 """The compiled kernels agree with the slow, obvious backtest on whatever hypothesis draws."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.reference_backtest import Reference, reference_signals, refer
 
 pytestmark = pytest.mark.slow
 
+DRAWS = 15 * int(os.environ.get("INVESTLAB_FAULT_ROUNDS", "20"))
 EXECUTIONS = st.sampled_from(["next_open", "next_close", "same_close"])
 CASH = st.sampled_from([10.0, 1_000.0, 100_000.0])
 
@@ -75,9 +77,10 @@ def test_weights_agree_with_the_obvious_backtest(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.drill
 @pytest.mark.parametrize("check", [check_signals, check_weights])
 def test_many_draws_agree_with_the_obvious_backtest(check: Callable[[st.DataObject], None]) -> None:
-    given(st.data())(examples(1_500)(check))()
+    given(st.data())(examples(DRAWS)(check))()
 
 
 @pytest.mark.parametrize("whole_shares", [False, True])
