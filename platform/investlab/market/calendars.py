@@ -46,7 +46,9 @@ def sessions_between(calendar: str, start: date, end: date) -> np.ndarray:
             f"Sessions of {calendar} are known from {FIRST_SESSION} to {LAST_DAY}, not from {start} to {end}.",
             remedy=f"Ask for a period within, such as --start {FIRST_SESSION}; correct dates beyond it.",
         )
-    found: pd.DatetimeIndex = _calendar(calendar, end.year).sessions_in_range(pd.Timestamp(start), pd.Timestamp(end))
+    every = _calendar(calendar, end.year).sessions
+    # A range may begin before the first session known, or end on a holiday after the last.
+    found: pd.DatetimeIndex = every[every.slice_indexer(pd.Timestamp(start), pd.Timestamp(end))]
     return found.to_numpy("datetime64[D]")
 
 
