@@ -20,8 +20,8 @@ from investlab.store.bar_columns import BarColumns, columns_hash
 from investlab.store.bar_tables import first_line
 from investlab.store.delta_log import Commit, active_files, flush, read_commit, remedy
 
-ROW_GROUP = 2**16
-"""Rows of a group: about 260 instruments of one year, the grain at which readers skip."""
+ROW_GROUP = 2**14
+"""Rows of a group: about 65 instruments of one year, the grain at which readers skip."""
 DICTIONARY_BYTES = 2**16
 EPOCH = date(1970, 1, 1)
 STAMP = pa.timestamp("us", tz="UTC")

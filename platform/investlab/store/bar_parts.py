@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from investlab.store.bar_tables import BarQuery
 FIRST, LAST = -(2**62), 2**62
 STATISTICS_GRAIN = np.timedelta64(1, "ms")
 """Other writers cut the times in statistics to milliseconds."""
+
+MOST_FOOTERS = 512
+"""Data files whose footers are kept in memory, of some ten to hundred KiB each."""
 
 MOST_SPANS = 64
 """Rows chosen in up to so many pieces are cut out without a copy."""
@@ -40,12 +44,19 @@ def read_part(table: Path, file: DataFile, query: BarQuery, columns: Sequence[st
 
     One thread reads it, so that several files can be read at a time without further ones.
     """
-    with pa.memory_map(str(table / file.name)) as content, pq.ParquetFile(content) as opened:
-        names = [name for name in columns if name in opened.schema_arrow.names]
-        groups = _Groups(opened, _groups(opened.metadata, query))
+    path = str(table / file.name)
+    footer = _footer(path, file.size)
+    names = [name for name in columns if name in footer.schema.names]
+    numbers = footer.groups(query.instrument_ids)
+    if not numbers:
+        return footer.schema.empty_table().select(names)
+    with pa.memory_map(path) as content, pq.ParquetFile(content, metadata=footer.metadata) as opened:
+        groups = _Groups(opened, numbers)
+        if query.instrument_ids is not None:  # of the few groups left nearly all is needed: one read is the quickest
+            groups.rows(tuple(dict.fromkeys(("instrument_id", *names))))
         chosen = _chosen(groups, file, query)
         if chosen is not None and not len(chosen):
-            return opened.schema_arrow.empty_table().select(names)
+            return footer.schema.empty_table().select(names)
         rows = groups.rows(names)
     if chosen is None or len(chosen) == len(rows):
         return rows
@@ -53,6 +64,42 @@ def read_part(table: Path, file: DataFile, query: BarQuery, columns: Sequence[st
     if len(breaks) < MOST_SPANS:
         return pa.concat_tables(rows.slice(int(span[0]), len(span)) for span in np.split(chosen, breaks))
     return rows.take(pa.array(chosen))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Footer:
+    """What a data file says of itself at its end; `ends` are the least and greatest instrument of each row group."""
+
+    metadata: pq.FileMetaData
+    schema: pa.Schema
+    ends: tuple[np.ndarray, np.ndarray]
+
+    def groups(self, instrument_ids: Sequence[int] | None) -> list[int]:
+        """Return the row groups that may hold bars of some instruments, all of them for None."""
+        if instrument_ids is None:
+            return list(range(self.metadata.num_row_groups))
+        wanted = np.sort(np.array(instrument_ids, np.int64))
+        low, high = np.searchsorted(wanted, self.ends[0]), np.searchsorted(wanted, self.ends[1], side="right")
+        found: list[int] = np.flatnonzero(high > low).tolist()
+        return found
+
+
+@lru_cache(maxsize=MOST_FOOTERS)
+def _footer(path: str, size: int) -> _Footer:
+    """Return the footer of a data file, which never changes: its name belongs to its content, as its size does."""
+    metadata = pq.read_metadata(path)
+    ends = [_ends(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
+    lows, highs = np.array(ends, np.int64).reshape(-1, 2).T
+    return _Footer(metadata, metadata.schema.to_arrow_schema(), (lows, highs))
+
+
+def _ends(group: pq.RowGroupMetaData) -> tuple[int, int]:
+    for number in range(group.num_columns):
+        column = group.column(number)
+        if column.path_in_schema == "instrument_id":
+            told = column.statistics
+            return (FIRST, LAST) if told is None or not told.has_min_max else (told.min, told.max)
+    return FIRST, LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +119,10 @@ class _Groups:
         missing = [name for name in names if name not in self.columns]
         if missing or not names:
             found = self.opened.read_row_groups(self.numbers, missing, use_threads=False)
-            if not self.columns:
-                self.columns.update(zip(missing, found.columns, strict=True))
+            self.columns.update(zip(found.column_names, found.columns, strict=True))
+            if missing == list(names):
                 return found
-            self.columns.update(zip(missing, found.columns, strict=True))
         return pa.table({name: self.columns[name] for name in names})
-
-
-def _groups(metadata: pq.FileMetaData, query: BarQuery) -> list[int]:
-    """Return the row groups that may hold rows asked for."""
-    every = list(range(metadata.num_row_groups))
-    if query.instrument_ids is None or len(every) == 1:
-        return every
-    wanted = np.sort(np.array(query.instrument_ids, np.int64))
-    return [number for number in every if _may_meet(metadata.row_group(number), wanted)]
-
-
-def _may_meet(group: pq.RowGroupMetaData, wanted: np.ndarray) -> bool:
-    for number in range(group.num_columns):
-        column = group.column(number)
-        if column.path_in_schema == "instrument_id":
-            found = column.statistics
-            if found is None or not found.has_min_max:
-                return True
-            low, high = np.searchsorted(wanted, [found.min, found.max + 1])
-            return bool(high > low)
-    return True
 
 
 def _chosen(groups: _Groups, file: DataFile, query: BarQuery) -> np.ndarray | None:

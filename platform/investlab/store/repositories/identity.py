@@ -89,6 +89,10 @@ class Names:
             Conflict: The draft contradicts what is recorded.
             InvalidInput: A period of the draft ends before it begins.
         """
+        recorded = self._recorded(draft, venue_id)
+        if recorded is not None:
+            _agree(recorded, draft)
+            return recorded
         instrument = self._meant(draft, venue_id)
         if instrument is None:
             instrument = Known(
@@ -142,6 +146,23 @@ class Names:
         instrument.names.append(name)
         self._by_key.setdefault(_key(name), []).append(name)
         return name
+
+    def _recorded(self, draft: InstrumentDraft, venue_id: int) -> Known | None:
+        """Return the instrument that bears every name a draft tells during just the period told, if one does.
+
+        Nothing is to be told to it then. That is so for nearly all of a market's instruments on nearly every day.
+        """
+        bearer = self._bearer((venue_id, SYMBOL, draft.symbol, ""), draft.valid_from, draft.symbol_until)
+        for told in draft.identifiers if bearer is not None else ():
+            key = name_key(venue_id, told.scheme, told.value, draft.source)
+            if self._bearer(key, told.valid_from, told.valid_to) is not bearer:
+                return None
+        return bearer
+
+    def _bearer(self, key: Key, start: date, end: date | None) -> Known | None:
+        """Return the only instrument that bears a name during just this period."""
+        found = [name.bearer for name in self._by_key.get(key, ()) if (name.start, name.end) == (start, end)]
+        return found[0] if len(found) == 1 else None
 
     def _own(self, instrument: Known, told: IdentifierDraft, source: str) -> list[Name]:
         """Return the same name where the instrument itself bears it on some of the days."""
