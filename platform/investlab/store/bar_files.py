@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,7 @@ def files_of(commit: Commit) -> list[DataFile]:
     return [_described(name, size, commit.stats.get(name, ""), hashes.get(name)) for name, size in commit.added]
 
 
+@lru_cache(maxsize=2**12)
 def _described(name: str, size: int, text: str, rows_hash: str | None) -> DataFile:
     stats = json.loads(text) if text else {}
 
