@@ -220,6 +220,17 @@ def target_quantities(
     return targets
 
 
+def ties_by_column(purchases: list[tuple[float, int, float]]) -> list[tuple[float, int, float]]:
+    """Return purchases, given by ascending value, with runs of values equal but for rounding ordered by column."""
+    runs: list[list[tuple[float, int, float]]] = []
+    for purchase in purchases:
+        if runs and purchase[0] - runs[-1][-1][0] <= 1e-9 * purchase[0]:
+            runs[-1].append(purchase)
+        else:
+            runs.append([purchase])
+    return [purchase for run in runs for purchase in sorted(run, key=lambda each: each[1])]
+
+
 def move_to(
     targets: dict[int, float], portfolio: Portfolio, market: Market, session: int, decided: int, terms: Terms
 ) -> None:
@@ -234,7 +245,7 @@ def move_to(
             sell(portfolio, held - target, (session, column, decided), reference, terms.costs)
         else:
             purchases.append(((target - held) * reference, column, reference))
-    for _, column, reference in sorted(purchases):
+    for _, column, reference in ties_by_column(sorted(purchases)):
         wanted = targets[column] - portfolio.held(column)
         buy(portfolio, wanted, (session, column, decided), reference, terms.costs, terms.whole_shares)
 

@@ -48,6 +48,21 @@ def set_targets(weights: np.ndarray, holdings: Holdings, known: np.ndarray, nav:
 
 
 @compiled
+def ascending(values: np.ndarray) -> np.ndarray:
+    """Return the places of values in ascending order; values within the tolerance of the next lower one keep places.
+
+    New positions of equal weight are bought for the same value but for rounding, which must not decide their order.
+    """
+    order = np.argsort(values, kind="mergesort")
+    start = 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or values[order[end]] - values[order[end - 1]] > TOLERANCE * values[order[end]]:
+            order[start:end] = np.sort(order[start:end])
+            start = end
+    return order
+
+
+@compiled
 def rebalance(
     holdings: Holdings,
     reference: np.ndarray,
@@ -57,7 +72,7 @@ def rebalance(
     log: np.ndarray,
     used: int,
 ) -> tuple[float, int, float, float, int, int]:
-    """Move holdings to their targets: sells in column order, then buys ascending by value.
+    """Move holdings to their targets: sells in column order, then buys by value, ties by column.
 
     `when` is (session, decided). Return (cash, fills in the log, reference value traded, costs paid, orders lapsed for
     want of a price, orders that cash could not pay).
@@ -91,7 +106,7 @@ def rebalance(
         traded += filled * reference[column]
         paid += commission + filled * abs(price - reference[column])
         used = write_fill(log, used, (when[0], column, when[1]), -filled, (reference[column], price), commission)
-    for place in np.argsort(values[:buys], kind="mergesort"):
+    for place in ascending(values[:buys]):
         column = columns[place]
         wanted = holdings.target[column] - holdings.quantity[column]
         filled, price, commission = buy(wanted, reference[column], cash, terms)

@@ -43,6 +43,13 @@ def test_exact_ties_are_bought_by_column_and_the_last_is_cut_to_the_cash_left() 
     assert result.cash.iloc[-1] == 0.0
 
 
+def test_values_equal_but_for_rounding_are_ties() -> None:
+    panel = make_panel({"A": [0.7, 0.7], "B": [2.5, 2.5], "C": [10.0, 10.0]})
+    assert 1 / 3 * 1_000 / 0.7 * 0.7 > 1 / 3 * 1_000 / 2.5 * 2.5  # by rounding alone, B would come before A
+    result = simulate_weights(panel, targets(panel, {0: [1 / 3, 1 / 3, 1 / 3]}), initial_cash=1_000)
+    assert result.fills["symbol"].tolist() == ["A", "B", "C"]
+
+
 def test_a_cut_buy_leaves_room_for_its_costs() -> None:
     panel = make_panel({"A": [10, 10]})
     result = simulate_weights(panel, targets(panel, {0: [1.0]}), costs=Costs.bps(100, 50), initial_cash=1_000)
