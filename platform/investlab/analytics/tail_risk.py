@@ -1,0 +1,90 @@
+"""Value at risk and conditional value at risk of one session, as returns: a loss is negative.
+
+Three ways: `historical` takes the observed quantile, `normal` that of a normal distribution with the sample's mean and
+deviation (ddof 1), `cornish_fisher` corrects the normal quantile for skewness S and excess kurtosis K (moments, not
+corrected for bias). With z the normal quantile of the tail, φ its density and p the tail's probability:
+
+    quantile   q = z + (z² − 1) S/6 + (z³ − 3z) K/24 − (2z³ − 5z) S²/36
+    mean of the tail   −φ(z)/p × (1 + z S/6 + (z² − 1) K/24 − (2z² − 1) S²/36)
+
+Sources: Cornish and Fisher, "Moments and Cumulants in the Specification of Distributions", Revue de l'Institut
+International de Statistique 5(4), 1938; Favre and Galeano, "Mean-Modified Value-at-Risk Optimization with Hedge Funds",
+Journal of Alternative Investments 5(2), 2002; Maillard, "A User's Guide to the Cornish Fisher Expansion", 2012, for the
+mean of the tail, which is the integral of q over the tail's probabilities; Rockafellar and Uryasev, "Optimization of
+Conditional Value-at-Risk", Journal of Risk 2(3), 2000.
+"""
+
+from enum import StrEnum
+from math import exp, pi, sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+from investlab.analytics.performance import standardised
+from investlab.analytics.series import Returns, checked_returns
+from investlab.core.errors import InvalidInput
+
+
+class TailMethod(StrEnum):
+    """How the tail of a distribution is estimated."""
+
+    HISTORICAL = "historical"
+    NORMAL = "normal"
+    CORNISH_FISHER = "cornish_fisher"
+
+
+def value_at_risk(
+    returns: Returns, confidence: float = 0.95, method: TailMethod | str = TailMethod.HISTORICAL
+) -> float:
+    """Return the return that one session falls below with probability 1 − confidence; a loss is negative.
+
+    The historical quantile is interpolated linearly between observations.
+
+    Raises:
+        InvalidInput: The confidence, the method or the returns cannot be used.
+    """
+    values, probability, way = _tail(returns, confidence, method)
+    if way is TailMethod.HISTORICAL:
+        return float(np.quantile(values, probability))
+    z = NormalDist().inv_cdf(probability)
+    skew, kurtosis = _shape(values, way)
+    quantile = z + (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * kurtosis / 24 - (2 * z**3 - 5 * z) * skew**2 / 36
+    return float(np.mean(values) + np.std(values, ddof=1) * quantile)
+
+
+def conditional_value_at_risk(
+    returns: Returns, confidence: float = 0.95, method: TailMethod | str = TailMethod.HISTORICAL
+) -> float:
+    """Return the mean return of the sessions that are at or below the value at risk; a loss is negative.
+
+    Raises:
+        InvalidInput: The confidence, the method or the returns cannot be used.
+    """
+    values, probability, way = _tail(returns, confidence, method)
+    if way is TailMethod.HISTORICAL:
+        return float(np.mean(values[values <= np.quantile(values, probability)]))
+    z = NormalDist().inv_cdf(probability)
+    skew, kurtosis = _shape(values, way)
+    correction = 1 + z * skew / 6 + (z**2 - 1) * kurtosis / 24 - (2 * z**2 - 1) * skew**2 / 36
+    mean_of_tail = -exp(-z * z / 2) / sqrt(2 * pi) / probability * correction
+    return float(np.mean(values) + np.std(values, ddof=1) * mean_of_tail)
+
+
+def _tail(returns: Returns, confidence: float, method: TailMethod | str) -> tuple[np.ndarray, float, TailMethod]:
+    values = checked_returns(returns)
+    if method not in list(TailMethod):
+        raise InvalidInput(f"Unknown method {method!r}.", remedy=f"Use one of {', '.join(TailMethod)}.")
+    if len(values) < 2 or not 0.5 < confidence < 1.0:
+        raise InvalidInput(
+            f"{len(values)} returns and a confidence of {confidence} have no tail.",
+            remedy="Give at least two returns and a confidence between 0.5 and 1, such as 0.95.",
+        )
+    return values, 1.0 - confidence, TailMethod(method)
+
+
+def _shape(values: np.ndarray, method: TailMethod) -> tuple[float, float]:
+    """Return skewness and excess kurtosis as the method sees them: none for the normal distribution."""
+    scaled = standardised(values)
+    if method is TailMethod.NORMAL or not scaled.any():
+        return 0.0, 0.0
+    return float(np.mean(scaled**3)), float(np.mean(scaled**4) - 3.0)
