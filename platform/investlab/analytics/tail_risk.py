@@ -7,6 +7,10 @@ corrected for bias). With z the normal quantile of the tail, φ its density and 
     quantile   q = z + (z² − 1) S/6 + (z³ − 3z) K/24 − (2z³ − 5z) S²/36
     mean of the tail   −φ(z)/p × (1 + z S/6 + (z² − 1) K/24 − (2z² − 1) S²/36)
 
+Far from the normal distribution the expansion folds back, and outcomes outside the tail fall below q. Then the result is
+NaN: q is the quantile only where q(x) < q(z) for every x < z and q(x) > q(z) for every x > z, that is where the
+quadratic (q(x) − q(z)) ÷ (x − z) is positive throughout.
+
 Sources: Cornish and Fisher, "Moments and Cumulants in the Specification of Distributions", Revue de l'Institut
 International de Statistique 5(4), 1938; Favre and Galeano, "Mean-Modified Value-at-Risk Optimization with Hedge Funds",
 Journal of Alternative Investments 5(2), 2002; Maillard, "A User's Guide to the Cornish Fisher Expansion", 2012, for the
@@ -15,7 +19,7 @@ Conditional Value-at-Risk", Journal of Risk 2(3), 2000.
 """
 
 from enum import StrEnum
-from math import exp, pi, sqrt
+from math import exp, nan, pi, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -47,9 +51,8 @@ def value_at_risk(
     if way is TailMethod.HISTORICAL:
         return float(np.quantile(values, probability))
     z = NormalDist().inv_cdf(probability)
-    skew, kurtosis = _shape(values, way)
-    quantile = z + (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * kurtosis / 24 - (2 * z**3 - 5 * z) * skew**2 / 36
-    return float(np.mean(values) + np.std(values, ddof=1) * quantile)
+    cubic, square, linear = _expansion(values, way, z)
+    return _scaled(values, cubic * z**3 + square * (z**2 - 1) + linear * z)
 
 
 def conditional_value_at_risk(
@@ -64,10 +67,9 @@ def conditional_value_at_risk(
     if way is TailMethod.HISTORICAL:
         return float(np.mean(values[values <= np.quantile(values, probability)]))
     z = NormalDist().inv_cdf(probability)
-    skew, kurtosis = _shape(values, way)
-    correction = 1 + z * skew / 6 + (z**2 - 1) * kurtosis / 24 - (2 * z**2 - 1) * skew**2 / 36
-    mean_of_tail = -exp(-z * z / 2) / sqrt(2 * pi) / probability * correction
-    return float(np.mean(values) + np.std(values, ddof=1) * mean_of_tail)
+    cubic, square, linear = _expansion(values, way, z)
+    density = exp(-z * z / 2) / sqrt(2 * pi)
+    return _scaled(values, -density / probability * (cubic * (z**2 + 2) + square * z + linear))
 
 
 def _tail(returns: Returns, confidence: float, method: TailMethod | str) -> tuple[np.ndarray, float, TailMethod]:
@@ -82,9 +84,17 @@ def _tail(returns: Returns, confidence: float, method: TailMethod | str) -> tupl
     return values, 1.0 - confidence, TailMethod(method)
 
 
-def _shape(values: np.ndarray, method: TailMethod) -> tuple[float, float]:
-    """Return skewness and excess kurtosis as the method sees them: none for the normal distribution."""
+def _expansion(values: np.ndarray, method: TailMethod, z: float) -> tuple[float, float, float]:
+    """Return a, b, c of the standardised quantile q = a z³ + b (z² − 1) + c z; NaN where q(z) is not the quantile."""
     scaled = standardised(values)
     if method is TailMethod.NORMAL or not scaled.any():
-        return 0.0, 0.0
-    return float(np.mean(scaled**3)), float(np.mean(scaled**4) - 3.0)
+        return 0.0, 0.0, 1.0
+    skew, kurtosis = float(np.mean(scaled**3)), float(np.mean(scaled**4) - 3.0)
+    a, b, c = kurtosis / 24 - skew**2 / 18, skew / 6, 1 - kurtosis / 8 + 5 * skew**2 / 36
+    slope, level = a * z + b, a * z**2 + b * z + c
+    ordered = level > 0.0 and (slope**2 < 4 * a * level or a == slope == 0.0)
+    return (a, b, c) if ordered else (nan, nan, nan)
+
+
+def _scaled(values: np.ndarray, standardised_result: float) -> float:
+    return float(np.mean(values) + np.std(values, ddof=1) * standardised_result)

@@ -8,10 +8,15 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from investlab.analytics.attribution import Attribution, Holdings, Linking, attribute
+from investlab.analytics.calendar_returns import monthly_returns
+from investlab.analytics.drawdown_table import drawdown_table
 from investlab.analytics.drawdowns import drawdowns
-from investlab.analytics.returns import peak_before, returns_since
+from investlab.analytics.returns import peak_before
+from investlab.analytics.trades import Trades, round_trips, share_ratios
 from investlab.backtest.costs import Costs
 from investlab.backtest.strategies import StrategyDescription
+from investlab.backtest.summary import dated_returns, summarise
 from investlab.core.display import Displayable
 from investlab.core.hashing import hash_arrays
 from investlab.market.panel import PanelSource
@@ -85,8 +90,7 @@ class BacktestResult(Displayable):
     @cached_property
     def returns(self) -> pd.Series:
         """Return the NAV's simple returns, from the second session on, from the first if fills on it cost something."""
-        returns = returns_since(self.nav.to_numpy(), self.initial_cash)
-        return pd.Series(returns, index=self.nav.index[len(self.nav) - len(returns) :], name="return")
+        return dated_returns(self.nav, self.initial_cash)
 
     @cached_property
     def drawdown(self) -> pd.Series:
@@ -94,6 +98,39 @@ class BacktestResult(Displayable):
         nav = self.nav.to_numpy()
         below = drawdowns(nav, peak_before(nav, self.initial_cash))
         return pd.Series(below, index=self.nav.index, name="drawdown")
+
+    def summary(self, risk_free: pd.Series | float = 0.0) -> pd.DataFrame:
+        """Return the usual numbers, one per row, of the strategy and of its benchmark; `risk_free` is per session.
+
+        Raises:
+            InvalidInput: There are fewer than two returns, or the risk-free series lacks a session.
+        """
+        benchmark = None if self.benchmark is None else dated_returns(self.benchmark, self.initial_cash)
+        return summarise(self.returns, benchmark, float(self.source.sessions_per_year), risk_free)
+
+    def monthly_returns(self) -> pd.DataFrame:
+        """Return the returns by year (rows) and month (1 to 12, then `year`); a month without a session is NaN."""
+        return monthly_returns(self.returns)
+
+    def drawdowns_table(self, deepest: int | None = None) -> pd.DataFrame:
+        """Return a row for every drawdown, the deepest first; one that is still open has no recovery."""
+        return drawdown_table(self.nav, peak_before(self.nav.to_numpy(), self.initial_cash), deepest=deepest)
+
+    def trades(self) -> Trades:
+        """Return round trips matched first in, first out, with `.statistics`; open ones are valued at last prices."""
+        sessions = pd.DatetimeIndex(self.nav.index)
+        ratios = share_ratios(self.positions, self.fills)
+        return round_trips(self.fills, sessions, share_ratios=ratios, last_prices=self.prices.iloc[-1])
+
+    def attribution(self, method: Linking | str = Linking.CARINO) -> Attribution:
+        """Return what each instrument, sector, costs and income contributed to the total return; the parts sum to it.
+
+        Raises:
+            InvalidInput: The method is unknown, or Cariño's cannot link a NAV that is not positive throughout.
+        """
+        known = self.instruments.get("sector", pd.Series(dtype=str))
+        sectors = {str(symbol): str(sector) for symbol, sector in known.items()}
+        return attribute(Holdings(self.nav, self.income, self.values, self.fills, self.initial_cash), sectors, method)
 
     @cached_property
     def hash(self) -> str:

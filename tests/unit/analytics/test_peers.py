@@ -1,7 +1,7 @@
 """Our numbers beside those of empyrical-reloaded, quantstats and ffn on the same returns; differences have a name.
 
-peers.json says which versions wrote it and how. Where we differ on purpose, the test turns our number into theirs by the
-stated rule, so that the rule is tested too.
+peers.json says which versions wrote it and how. Where we differ on purpose, the test turns our number into theirs by
+the stated rule, so that the rule is tested too.
 """
 
 import json
