@@ -7,9 +7,9 @@ corrected for bias). With z the normal quantile of the tail, φ its density and 
     quantile   q = z + (z² − 1) S/6 + (z³ − 3z) K/24 − (2z³ − 5z) S²/36
     mean of the tail   −φ(z)/p × (1 + z S/6 + (z² − 1) K/24 − (2z² − 1) S²/36)
 
-Far from the normal distribution the expansion folds back, and outcomes outside the tail fall below q. Then the result is
-NaN: q is the quantile only where q(x) < q(z) for every x < z and q(x) > q(z) for every x > z, that is where the
-quadratic (q(x) − q(z)) ÷ (x − z) is positive throughout.
+Far from the normal distribution the expansion folds back, and outcomes outside the tail fall below q(z). Then the
+result is NaN: q(z) is the quantile only where q(x) lies below it for x < z and above it for x > z, that is where the
+quadratic (q(x) − q(z)) ÷ (x − z) is positive. This is asked of all x within five deviations (all but 6 in 10 million).
 
 Sources: Cornish and Fisher, "Moments and Cumulants in the Specification of Distributions", Revue de l'Institut
 International de Statistique 5(4), 1938; Favre and Galeano, "Mean-Modified Value-at-Risk Optimization with Hedge Funds",
@@ -27,6 +27,9 @@ import numpy as np
 from investlab.analytics.performance import standardised
 from investlab.analytics.series import Returns, checked_returns
 from investlab.core.errors import InvalidInput
+
+REACH = 5.0
+"""Deviations of the normal variable within which the corrected quantiles must keep their order."""
 
 
 class TailMethod(StrEnum):
@@ -92,7 +95,8 @@ def _expansion(values: np.ndarray, method: TailMethod, z: float) -> tuple[float,
     skew, kurtosis = float(np.mean(scaled**3)), float(np.mean(scaled**4) - 3.0)
     a, b, c = kurtosis / 24 - skew**2 / 18, skew / 6, 1 - kurtosis / 8 + 5 * skew**2 / 36
     slope, level = a * z + b, a * z**2 + b * z + c
-    ordered = level > 0.0 and (slope**2 < 4 * a * level or a == slope == 0.0)
+    lowest = min(max(-slope / (2 * a), -REACH), REACH) if a > 0.0 else REACH
+    ordered = all(a * x**2 + slope * x + level > 0.0 for x in (-REACH, lowest, REACH))
     return (a, b, c) if ordered else (nan, nan, nan)
 
 

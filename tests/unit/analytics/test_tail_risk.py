@@ -20,7 +20,7 @@ def _corrected(z: float, returns: np.ndarray) -> float:
 
 
 def test_the_historical_tail_by_hand() -> None:
-    """Of 101 evenly spaced returns the 5 % quantile is the sixth, and the mean of the six worst lies in their middle."""
+    """Of 101 evenly spaced returns the 5 % quantile is the sixth; the mean of the six worst is their middle."""
     assert value_at_risk(HUNDRED) == pytest.approx(-0.045)
     assert conditional_value_at_risk(HUNDRED) == pytest.approx(-0.0475)
 
