@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from investlab.analytics.rolling import rolling_beta, rolling_sharpe
 from investlab.backtest.engine import simulate_signals, simulate_weights
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
@@ -20,3 +21,5 @@ def warm_kernels() -> None:
     simulate_weights(panel, close.iloc[[0, 4]] / 100.0)
     sweep(SmaCross, {"fast": [2], "slow": [3]}, panel)
     _ = traded.drawdown, traded.returns
+    rolling_sharpe(traded.returns, 2, 252.0)
+    rolling_beta(traded.returns, traded.returns, 2)
