@@ -12,7 +12,7 @@ PACKAGE = ROOT / "platform" / "investlab"
 HEAVY = ("panel", "holoviews", "bokeh", "ray", "sqlalchemy", "bentoml", "fastapi", "papermill", "deltalake")
 SLOW = ("skfolio", "arch", "lightgbm", "sklearn", "yfinance")
 PURE = ("core", "schemas", "market", "analytics", "features", "backtest", "ml")
-SLOW_MODULES = {"ml/lightgbm_ranker.py", "providers/yfinance_library.py"}
+SLOW_MODULES = {"backtest/optimised_strategies.py", "ml/lightgbm_ranker.py", "providers/yfinance_library.py"}
 """Extensions that are loaded only when they are asked for by name."""
 DYNAMIC_IMPORTS = {"__init__.py", "core/extensions.py"}
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from numbers import Integral
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from investlab.backtest.kernels import TOLERANCE
+from investlab.backtest.parameters import require_whole
 from investlab.backtest.sma_kernel import find_crossings, moving_averages
 from investlab.backtest.terms import by_instrument
 from investlab.core.errors import InvalidInput
@@ -91,8 +91,8 @@ class SmaCross:
     slow: int = 100
 
     def __post_init__(self) -> None:
-        _require_whole(self, "fast", 1)
-        _require_whole(self, "slow", 1)
+        require_whole(self, "fast", 1)
+        require_whole(self, "slow", 1)
         if self.fast >= self.slow:
             raise InvalidInput(
                 f"The fast window {self.fast} is not shorter than the slow window {self.slow}.",
@@ -137,9 +137,9 @@ class MonthlyMomentum:
     skip_sessions: int = 21
 
     def __post_init__(self) -> None:
-        _require_whole(self, "k", 1)
-        _require_whole(self, "lookback_sessions", 1)
-        _require_whole(self, "skip_sessions", 0)
+        require_whole(self, "k", 1)
+        require_whole(self, "lookback_sessions", 1)
+        require_whole(self, "skip_sessions", 0)
         if self.skip_sessions >= self.lookback_sessions:
             raise InvalidInput(
                 f"skip_sessions {self.skip_sessions} leaves nothing of lookback_sessions {self.lookback_sessions}.",
@@ -184,10 +184,3 @@ def strongest(growth: np.ndarray, k: int) -> list[int]:
         chosen.append(column)
         left[column] = np.nan
     return chosen
-
-
-def _require_whole(strategy: object, name: str, minimum: int) -> None:
-    value = getattr(strategy, name)
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
-        raise InvalidInput(f"{name} is {value!r}.", remedy=f"Give a whole number that is at least {minimum}.")
-    object.__setattr__(strategy, name, int(value))
