@@ -1,7 +1,7 @@
 """Checking a strategy's parameters: the right kind, in range, refused by name, and stored as plain numbers."""
 
 from numbers import Integral
-from typing import TypeIs
+from typing import TypeGuard
 
 import numpy as np
 
@@ -33,9 +33,11 @@ def require_number(strategy: object, name: str, above: float, below: float = flo
     object.__setattr__(strategy, name, float(value))
 
 
-def is_number(value: object) -> TypeIs[float]:
+def is_number(value: object) -> TypeGuard[float]:
     """Say whether a value is a finite real number, numpy's included; true and false are none."""
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and bool(np.isfinite(value))
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return bool(np.isfinite(value))
 
 
 def require_ascending(strategy: object, smaller: str, larger: str) -> None:
