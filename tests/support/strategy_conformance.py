@@ -32,7 +32,7 @@ class StrategyConformance:
     `kind` is the class and `parameters` make it act on 110 sessions of the symbols S0 to S3; `panel_parameters` may
     narrow them to the symbols of a smaller panel. `refused` are parameters out of range with the name that the refusal
     must give; numbers of the wrong type are found by themselves. `each_by_itself` says that an instrument's decisions
-    do not depend on the others, `exact` that the order of columns changes no bit (else not more than 1e-4).
+    do not depend on the others, `exact` that the order of columns changes no bit (else not more than 1e-5).
     """
 
     kind: type[Any]
@@ -113,7 +113,7 @@ class StrategyConformance:
             if self.exact:
                 assert same(moved, wanted[:, order])
             else:
-                np.testing.assert_allclose(moved, wanted[:, order], atol=1e-4)
+                np.testing.assert_allclose(moved, wanted[:, order], atol=1e-5)
 
     def test_a_panel_of_one_instrument_is_enough(self) -> None:
         panel = columns(mixed_panel(6), [1])

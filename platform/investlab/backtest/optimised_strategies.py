@@ -12,6 +12,7 @@ import numpy as np
 from skfolio import RiskMeasure
 from skfolio.exceptions import SkfolioError
 from skfolio.optimization import MeanRisk, ObjectiveFunction, RiskBudgeting
+from threadpoolctl import threadpool_limits
 
 from investlab.backtest.parameters import require_number, require_whole
 from investlab.backtest.rebalancing import PastReturns
@@ -20,6 +21,9 @@ from investlab.market.panel import PricePanel
 
 NEGLIGIBLE = 1e-6
 """Weights under this are what a solver leaves of 0, and become 0."""
+
+PERCENT = 100.0
+"""Returns go to the solver in percent: its tolerances are made for variances near 1, not near 0.0001."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class MeanVariance:
             lambda: MeanRisk(
                 objective_function=ObjectiveFunction.MAXIMIZE_UTILITY,
                 risk_measure=RiskMeasure.VARIANCE,
-                risk_aversion=self.risk_aversion,
+                risk_aversion=self.risk_aversion / PERCENT,
             ),
         )
 
@@ -129,7 +133,9 @@ def optimised(panel: PricePanel, lookback: int, build: Callable[[], Any]) -> np.
     """Return weights (sessions × instruments) fitted by an skfolio optimiser at each month's first session.
 
     Weights under 1e-6 become 0 and the others are scaled to sum to 1; a single instrument takes all. Where the
-    optimiser fails the row is NaN: it holds.
+    optimiser fails the row is NaN: it holds. Linear algebra runs on one thread, so any machine's settings give the same
+    bits. The optimiser gets returns in percent; where there are fewer of them than
+    instruments, skfolio takes the nearest positive definite covariance, with a warning of its own.
 
     Warns:
         UserWarning: The optimiser failed; the sentence names why.
@@ -139,7 +145,8 @@ def optimised(panel: PricePanel, lookback: int, build: Callable[[], Any]) -> np.
         if len(past.columns) == 1:
             return np.ones(1)
         try:
-            found = build().fit(past.returns.T).weights_
+            with threadpool_limits(1):  # sums of linear algebra depend on the number of threads
+                found = build().fit(PERCENT * past.returns.T).weights_
         except SkfolioError as error:
             warnings.warn(f"The optimiser failed, so the last weights are held: {error}", stacklevel=3)
             return None

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from skfolio.exceptions import OptimizationError
+from threadpoolctl import threadpool_limits
 
 from investlab.backtest.optimised_strategies import MeanVariance, MinimumVariance, RiskParity, optimised
 from investlab.backtest.strategies import WeightStrategy
@@ -93,7 +94,8 @@ def test_without_aversion_to_risk_mean_variance_takes_what_grew_most() -> None:
 
 
 def test_more_instruments_than_returns_still_give_weights_that_sum_to_one() -> None:
-    found = MinimumVariance(10).weights(random_panel(1, sessions=40, instruments=25))
+    with pytest.warns(UserWarning, match="not positive definite"):
+        found = MinimumVariance(10).weights(random_panel(1, sessions=40, instruments=25))
     rows = found[~np.isnan(found).any(axis=1)]
     assert len(rows)
     np.testing.assert_allclose(rows.sum(axis=1), 1.0, rtol=1e-12)
@@ -104,6 +106,17 @@ def test_what_a_solver_leaves_of_zero_becomes_zero() -> None:
     rows = found[~np.isnan(found).any(axis=1)]
     assert ((rows == 0.0) | (rows >= 1e-6)).all()
     assert (rows == 0.0).any()
+
+
+@pytest.mark.parametrize("strategy", [MinimumVariance(100), RiskParity(100)], ids=lambda strategy: strategy.name)
+def test_the_number_of_threads_changes_no_bit(strategy: WeightStrategy) -> None:
+    panel = random_panel(1, sessions=145, instruments=80)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(strategy.weights(panel))
+    assert not np.isnan(found[0]).all()
+    assert np.array_equal(*found, equal_nan=True)
 
 
 class Failing:
