@@ -108,9 +108,9 @@ def test_what_a_solver_leaves_of_zero_becomes_zero() -> None:
     assert (rows == 0.0).any()
 
 
-@pytest.mark.parametrize("strategy", [MinimumVariance(100), RiskParity(100)], ids=lambda strategy: strategy.name)
+@pytest.mark.parametrize("strategy", [MinimumVariance(250), RiskParity(250)], ids=lambda strategy: strategy.name)
 def test_the_number_of_threads_changes_no_bit(strategy: WeightStrategy) -> None:
-    panel = random_panel(1, sessions=145, instruments=80)
+    panel = random_panel(1, sessions=275, instruments=150)  # large enough for threads to be used
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads):

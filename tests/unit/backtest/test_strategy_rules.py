@@ -9,7 +9,7 @@ import pytest
 from investlab.backtest.rebalancing import opening_sessions, past_returns
 from investlab.backtest.reversion_strategies import BollingerReversion, RsiReversion
 from investlab.backtest.strategies import SignalStrategy
-from investlab.backtest.trend_strategies import DonchianBreakout, EmaCross, Macd, TimeSeriesMomentum
+from investlab.backtest.trend_strategies import DonchianBreakout, EmaCross, Macd, TimeSeriesMomentum, crossings
 from investlab.backtest.weight_strategies import ConstantWeights, EqualWeight, InverseVolatility, LowVolatility
 from investlab.core.errors import NotFound
 from investlab.market.panel import PricePanel
@@ -58,10 +58,10 @@ def test_macd_by_hand() -> None:
     assert acts(Macd(1, 3, 2), close) == ([5], [4])
 
 
-@pytest.mark.parametrize("price", [0.1, 9.7, 95.1, 133.7])
-def test_macd_of_a_flat_price_is_a_tie(price: float) -> None:
-    """Rounding moves the averages of equal prices apart by a last digit."""
-    assert acts(Macd(12, 26, 9), [price] * 300) == ([], [])
+@pytest.mark.parametrize(("gap", "entries"), [(0.9e-7, []), (1.1e-7, [1])])
+def test_a_gap_is_a_tie_up_to_a_billionth_of_the_prices_size(gap: float, entries: list[int]) -> None:
+    found, _ = crossings(np.array([[-1.0, gap]]), np.array([[100.0, 100.0]]))
+    assert np.flatnonzero(found[:, 0]).tolist() == entries
 
 
 @pytest.mark.parametrize(
