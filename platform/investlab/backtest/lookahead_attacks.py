@@ -169,7 +169,7 @@ LATER_KNOWN = (
     Attack("remove later corporate actions and delistings", _without_events, "actions"),
     Attack("add a later split", _added_split, "actions"),
 )
-EVERY_ATTACK = (CUT, *OTHER_FUTURES, *LATER_KNOWN)
+EVERY_ATTACK = (*OTHER_FUTURES, *LATER_KNOWN, CUT)
 
 
 def one_field(name: str) -> tuple[Attack, ...]:

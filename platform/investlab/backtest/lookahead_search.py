@@ -21,9 +21,9 @@ from investlab.backtest.lookahead_runs import Base, Hit, Runs
 from investlab.market.panel_changes import from_session
 
 COMB_STEPS = (23, 127)
-COMB_OFFSETS = 12
 SUSPECTS = 3
 SCAN_BACK = 30
+FIRST_ROWS, WEEK = 6, 5
 STARTS = 4
 
 _START_LATER = Attack("start later", lambda panel, cut, rng: from_session(panel, cut))
@@ -54,7 +54,7 @@ def _at_cuts(runs: Runs, base: Base, cuts: int) -> Hit | None:
     """Cut the future at chosen sessions, and give each another future in turn."""
     chosen = choose_cuts(base.panel, np.random.default_rng([runs.seed, 1]), cuts)
     for number, cut in enumerate(chosen):
-        hit = runs.first_hit(base, (CUT, OTHER_FUTURES[number % len(OTHER_FUTURES)]), (cut,))
+        hit = runs.first_hit(base, (OTHER_FUTURES[number % len(OTHER_FUTURES)], CUT), (cut,))
         if hit is not None:
             return hit
     return None
@@ -73,7 +73,7 @@ def _in_gaps(runs: Runs, base: Base, cuts: int) -> Hit | None:
     if wanted is None:
         return None
     chosen = spread_out(gap_cuts(panel), max(cuts // 8, 2))
-    return runs.first_hit(Base(panel, wanted, "on prices with gaps"), (CUT, NOISE), chosen)
+    return runs.first_hit(Base(panel, wanted, "on prices with gaps"), (NOISE, CUT), chosen)
 
 
 def _with_spikes(runs: Runs, base: Base, cuts: int) -> Hit | None:
@@ -84,7 +84,7 @@ def _with_spikes(runs: Runs, base: Base, cuts: int) -> Hit | None:
     """
     rng = np.random.default_rng([runs.seed, 3])
     for step in COMB_STEPS:
-        offsets = rng.permutation(step)[: min(step, COMB_OFFSETS * 2 if step == COMB_STEPS[0] else COMB_OFFSETS)]
+        offsets = rng.permutation(step)[: max(cuts // 3, 1)]
         for offset in offsets.tolist():
             attack = spikes(step, offset)
             for cut in _suspects(runs, base, attack, step, offset):
@@ -109,22 +109,30 @@ def _suspects(runs: Runs, base: Base, attack: Attack, step: int, offset: int) ->
 
 
 def earliest(runs: Runs, hit: Hit) -> Hit:
-    """Return the hit with the earliest wrong session: halving first, then session by session backward."""
-    low, best = 0, hit
+    """Return the hit with the earliest wrong session: halving first, then session by session backward.
+
+    A leak that showed under another future is followed with other futures alone: on the panel as it is that decision
+    is wrong, whereas a cut may also change decisions that only depend on where the panel ends.
+    """
+    tries = _same_kind(hit)
+    best = runs.first_hit(hit.base, tries, range(min(hit.row, FIRST_ROWS))) or hit
+    low = FIRST_ROWS if best is hit else 0
     while low < best.row:
         middle = (low + best.row) // 2
-        near = range(middle, max(middle - 5, -1), -1)
-        earlier = runs.first_hit(best.base, (CUT, hit.attack), near)
-        if earlier is None:
-            low = middle + 1
-        else:
-            best = earlier
+        earlier = runs.first_hit(best.base, tries[:3], range(middle, max(middle - WEEK, -1), -1))
+        low, best = (middle + 1, best) if earlier is None else (low, earlier)
     place = best.row - 1
     while place >= max(best.row - SCAN_BACK, 0):
-        earlier = runs.first_hit(best.base, (CUT, hit.attack, NOISE), (place,))
-        best = best if earlier is None else earlier
+        turn = place % len(tries)
+        best = runs.first_hit(best.base, dict.fromkeys((tries[0], tries[turn])), (place,)) or best
         place = min(place, best.row) - 1
     return best
+
+
+def _same_kind(hit: Hit) -> tuple[Attack, ...]:
+    if hit.attack is CUT:
+        return (CUT,)
+    return tuple(dict.fromkeys((hit.attack, *OTHER_FUTURES[:3]))) if hit.attack not in LATER_KNOWN else (hit.attack,)
 
 
 def fields_attacked(runs: Runs, hit: Hit) -> tuple[str, ...]:
