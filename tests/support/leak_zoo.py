@@ -32,7 +32,7 @@ class Specimen:
 
 
 def zoo_panel(seed: int = 1) -> PricePanel:
-    """Return raw bars of five instruments from Monday 2007-01-01 on, with a figure, events, and one that is delisted."""
+    """Return raw bars of five instruments from Monday 2007-01-01 on, with a figure, events and a delisting."""
     rng = np.random.default_rng(seed)
     index = pd.bdate_range(FIRST, periods=SESSIONS)
     symbols = [f"S{number}" for number in range(5)]
@@ -98,7 +98,7 @@ def _spread(when: Callable[[PricePanel], pd.DataFrame | np.ndarray], panel: Pric
 
 
 def _fridays(panel: PricePanel) -> np.ndarray:
-    return (panel.index.dayofweek == 4)[:, None]
+    return (panel.index.day_of_week == 4)[:, None]
 
 
 def _in_2008(panel: PricePanel) -> np.ndarray:

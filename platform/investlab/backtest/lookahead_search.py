@@ -23,7 +23,7 @@ from investlab.market.panel_changes import from_session
 COMB_STEPS = (23, 127)
 SUSPECTS = 3
 SCAN_BACK = 30
-FIRST_ROWS, WEEK = 6, 5
+FIRST_ROWS, FIRST_EVENTS, WEEK = 6, 8, 5
 STARTS = 4
 
 _START_LATER = Attack("start later", lambda panel, cut, rng: from_session(panel, cut))
@@ -115,7 +115,8 @@ def earliest(runs: Runs, hit: Hit) -> Hit:
     is wrong, whereas a cut may also change decisions that only depend on where the panel ends.
     """
     tries = _same_kind(hit)
-    best = runs.first_hit(hit.base, tries, range(min(hit.row, FIRST_ROWS))) or hit
+    events = [cut for cut in event_cuts(hit.base.panel).tolist()[:FIRST_EVENTS] if cut < hit.row]
+    best = runs.first_hit(hit.base, tries, [*range(min(hit.row, FIRST_ROWS)), *events]) or hit
     low = FIRST_ROWS if best is hit else 0
     while low < best.row:
         middle = (low + best.row) // 2
