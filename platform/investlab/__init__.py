@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from investlab.backtest.costs import Costs
     from investlab.backtest.engine import simulate_signals, simulate_weights
+    from investlab.backtest.lookahead import audit_lookahead
+    from investlab.backtest.lookahead_report import LeakReport
     from investlab.backtest.result import BacktestResult
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
     from investlab.backtest.sweep import sweep
@@ -23,12 +25,14 @@ _PUBLIC = {
     "BacktestResult": ("investlab.backtest.result", "BacktestResult"),
     "Costs": ("investlab.backtest.costs", "Costs"),
     "InvestlabError": ("investlab.core.errors", "InvestlabError"),
+    "LeakReport": ("investlab.backtest.lookahead_report", "LeakReport"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
     "Screen": ("investlab.schemas.screens", "Screen"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
     "Workspace": ("investlab.services.workspace", "Workspace"),
+    "audit_lookahead": ("investlab.backtest.lookahead", "audit_lookahead"),
     "open": ("investlab.services.workspace", "open_workspace"),
     "simulate_signals": ("investlab.backtest.engine", "simulate_signals"),
     "simulate_weights": ("investlab.backtest.engine", "simulate_weights"),
@@ -39,12 +43,14 @@ __all__ = [
     "BacktestResult",
     "Costs",
     "InvestlabError",
+    "LeakReport",
     "MonthlyMomentum",
     "PricePanel",
     "Screen",
     "SmaCross",
     "SweepResult",
     "Workspace",
+    "audit_lookahead",
     "open",
     "simulate_signals",
     "simulate_weights",

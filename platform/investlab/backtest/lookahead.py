@@ -13,7 +13,7 @@ from investlab.backtest.strategies import SignalStrategy, WeightStrategy, descri
 from investlab.core.errors import ExecutionFailed, InvestlabError
 from investlab.market.panel import PricePanel
 
-CUTS = 48
+CUTS = 36
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ class Leak:
 
     The decision (`weights`, `entries` or `exits`) for `symbol` at the close of `session` was `value` on the panel and
     `value_without` once what came after the session `untouched_until` was attacked; a signal counts as 0 or 1, NaN is
-    a weight that is held. `fields` are those of the panel through which the future came in: each of them alone
-    changes that session's decisions; `sessions` stands for their number or dates.
+    a weight that is held. `fields` are those of the panel through which the future came in: a change of each alone,
+    after the same session, changes decisions up to it; `sessions` stands for their number or dates. It is empty
+    where only several changed together show the leak.
     """
 
     session: date

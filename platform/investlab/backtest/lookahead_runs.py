@@ -54,7 +54,7 @@ class Runs:
         """Return the first decision up to the cut that the attack changes, None if there is none or it failed."""
         rng = np.random.default_rng([self.seed, cut, _NUMBERS.get(attack.name, len(_NUMBERS))])
         other = attack.apply(base.panel, cut, rng)
-        if other is None:
+        if other is None or other.id == base.panel.id:
             return None
         found = self.run(other, attack, base.panel.sessions[cut].item())
         if found is None:

@@ -133,11 +133,11 @@ def earliest(runs: Runs, hit: Hit) -> Hit:
 def _same_kind(hit: Hit) -> tuple[Attack, ...]:
     if hit.attack is CUT:
         return (CUT,)
-    return tuple(dict.fromkeys((hit.attack, *OTHER_FUTURES[:3]))) if hit.attack not in LATER_KNOWN else (hit.attack,)
+    return (hit.attack,) if hit.attack in LATER_KNOWN else tuple(dict.fromkeys((hit.attack, *OTHER_FUTURES[:3])))
 
 
 def fields_attacked(runs: Runs, hit: Hit) -> tuple[str, ...]:
-    """Return the fields of which a change alone, after the same session, changes the decisions of the wrong one."""
+    """Return the fields of which a change alone, after the same session, changes decisions up to it."""
     panel = hit.base.panel
     found = [name for name in panel.fields if any(_shows(runs, hit, attack) for attack in one_field(name))]
     if any(_shows(runs, hit, attack) for attack in LATER_KNOWN if attack.attacked == "actions"):
@@ -148,8 +148,7 @@ def fields_attacked(runs: Runs, hit: Hit) -> tuple[str, ...]:
 
 
 def _shows(runs: Runs, hit: Hit, attack: Attack) -> bool:
-    other = runs.attack(hit.base, attack, hit.cut)
-    return other is not None and other.row == hit.row
+    return runs.attack(hit.base, attack, hit.cut) is not None
 
 
 def warm_up(runs: Runs, base: Base) -> int | None:

@@ -1,4 +1,4 @@
-"""Commands about backtests: run, sweep, list, show, trace, reproduce."""
+"""Commands about backtests: run, sweep, audit, list, show, trace, reproduce."""
 
 from pathlib import Path
 from typing import Annotated, cast
@@ -87,6 +87,26 @@ def sweep(
     say(result.reason)
     if report is not None:
         say(f"Report: {result.report(report)}")
+
+
+@app.command()
+def audit(
+    strategy: StrategyName,
+    dataset: Dataset,
+    symbols: Symbols,
+    param: Annotated[list[str] | None, typer.Option(help="A parameter as name=value; repeat for more.")] = None,
+    start: Start = None,
+    end: End = None,
+    as_of: AsOf = None,
+) -> None:
+    """Attack the future to see whether a strategy looks ahead; exit code 1 unless it comes out clean."""
+    built = build_strategy(_strategy(strategy), parameters(param or ()))
+    workspace = open_workspace().as_of(as_of)
+    report = workspace.audit_lookahead(built, workspace.panel(listed(symbols), None, start, end, dataset=dataset))
+    show([{"strategy": report.strategy, "verdict": report.verdict.value, "attacks": report.attacks}])
+    say(report.sentence)
+    if not report.is_clean:
+        raise typer.Exit(1)
 
 
 @app.command("list")

@@ -11,6 +11,9 @@ from typing import Any
 import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
+from investlab.backtest.decisions import DecisionRule
+from investlab.backtest.lookahead import audit_lookahead
+from investlab.backtest.lookahead_report import LeakReport
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep_result import SweepResult
@@ -289,6 +292,10 @@ class Workspace:
         return runs.run_backtest(
             self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares)
         )
+
+    def audit_lookahead(self, strategy: DecisionRule, panel: PricePanel, *, seed: int = 0) -> LeakReport:
+        """Return whether a strategy's decisions use what their session's close did not know: `il.audit_lookahead`."""
+        return audit_lookahead(strategy, panel, seed=seed)
 
     def sweep(
         self,
