@@ -7,14 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from investlab.backtest.decisions import decide
 from investlab.backtest.lookahead import audit_lookahead
 from investlab.backtest.lookahead_attacks import CUT, EVERY_ATTACK, Attack, one_field, spikes
 from investlab.backtest.lookahead_cuts import choose_cuts
 from investlab.backtest.lookahead_report import Verdict
+from investlab.backtest.lookahead_runs import Base, Runs
+from investlab.backtest.lookahead_search import _at_events, _with_spikes
 from investlab.backtest.strategies import BuyAndHold, MonthlyMomentum, SmaCross, Strategy
 from investlab.core.errors import ExecutionFailed, InvalidInput
 from investlab.market.panel import PricePanel
-from tests.support.leak_zoo import zoo_panel
+from tests.support.leak_zoo import ZOO, zoo_panel
 from tests.support.panels import make_panel, random_panel
 
 PANEL = random_panel(3, 120, 3, actions=4)
@@ -193,3 +196,30 @@ def test_a_report_shows_itself_in_jupyter_escaped() -> None:
 
     assert "&lt;b&gt;" in report._repr_html_()
     assert "<b>" not in report._repr_html_()
+
+
+@pytest.mark.parametrize("row", [77, 201, 318])
+def test_spikes_find_a_peek_at_one_session_alone(row: int) -> None:
+    def rule(panel: PricePanel) -> pd.DataFrame:
+        wanted = rising(panel)
+        if panel.shape[0] > row + 1:
+            wanted.iloc[row] = panel.close.iloc[row + 1] / 1e6
+        return wanted
+
+    panel = random_panel(5, 400, 3)
+
+    hit = _with_spikes(Runs(rule, 0), Base(panel, decide(rule, panel)), 69)
+
+    assert hit is not None
+    assert (hit.row, hit.cut) == (row, row)
+
+
+def test_what_is_known_early_of_an_event_is_found_before_the_event() -> None:
+    rule = next(each.leak for each in ZOO if each.name == "dividend_known_early")
+    panel = zoo_panel()
+
+    hit = _at_events(Runs(rule, 0), Base(panel, decide(rule, panel)), 24)
+
+    assert hit is not None
+    assert hit.row <= hit.cut
+    assert hit.attack.attacked == "actions"
