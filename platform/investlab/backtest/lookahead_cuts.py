@@ -30,20 +30,34 @@ def choose_cuts(panel: PricePanel, rng: np.random.Generator, count: int) -> list
 
 
 def event_cuts(panel: PricePanel) -> np.ndarray:
-    """Return the sessions before which a corporate action, a delisting or a figure becomes known, less one."""
-    told = [panel.actions.session, panel.delistings.session]
+    """Return the sessions before which a corporate action, a delisting or a figure becomes known."""
+    return np.union1d(action_cuts(panel), figure_cuts(panel))
+
+
+def action_cuts(panel: PricePanel) -> np.ndarray:
+    """Return the sessions before which a corporate action or a delisting becomes known."""
+    return _before(panel.actions.session, panel.delistings.session)
+
+
+def figure_cuts(panel: PricePanel) -> np.ndarray:
+    """Return the sessions before which a figure becomes known."""
+    told = []
     for name, values in panel.fields.items():
         if name not in BAR_FIELDS:
             moved = (values[1:] != values[:-1]) & ~(np.isnan(values[1:]) & np.isnan(values[:-1]))
             told.append(np.flatnonzero(moved.any(axis=1)) + 1)
-    events = np.unique(np.concatenate(told))
-    return events[events > 0].astype(np.int64) - 1
+    return _before(*told)
 
 
 def gap_cuts(panel: PricePanel) -> np.ndarray:
     """Return the sessions at which an instrument lacks a close that the next session has."""
     known = ~np.isnan(panel.values("close"))
     return np.flatnonzero((known[1:] & ~known[:-1]).any(axis=1))
+
+
+def _before(*told: np.ndarray) -> np.ndarray:
+    events = np.unique(np.concatenate([np.empty(0, np.int64), *told]))
+    return events[events > 0].astype(np.int64) - 1
 
 
 def _turns(panel: PricePanel, unit: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from investlab.backtest.lookahead_attacks import (
     spikes,
     with_gaps,
 )
-from investlab.backtest.lookahead_cuts import choose_cuts, event_cuts, gap_cuts
+from investlab.backtest.lookahead_cuts import action_cuts, choose_cuts, event_cuts, figure_cuts, gap_cuts
 from investlab.backtest.lookahead_runs import Base, Hit, Runs
 from investlab.market.panel_changes import from_session
 
@@ -62,8 +62,12 @@ def _at_cuts(runs: Runs, base: Base, cuts: int) -> Hit | None:
 
 def _at_events(runs: Runs, base: Base, cuts: int) -> Hit | None:
     """Let corporate actions, delistings and figures be known later, or never, where they become known."""
-    chosen = spread_out(event_cuts(base.panel), max(cuts // 4, 1))
-    return runs.first_hit(base, LATER_KNOWN, (cut for cut in chosen if cut < len(base.panel.sessions) - 1))
+    for kind, events in (("actions", action_cuts(base.panel)), ("figures", figure_cuts(base.panel))):
+        attacks = [attack for attack in LATER_KNOWN if attack.attacked == kind]
+        hit = runs.first_hit(base, attacks, spread_out(events, max(cuts // 3, 1)))
+        if hit is not None:
+            return hit
+    return None
 
 
 def _in_gaps(runs: Runs, base: Base, cuts: int) -> Hit | None:

@@ -214,12 +214,15 @@ def test_spikes_find_a_peek_at_one_session_alone(row: int) -> None:
     assert (hit.row, hit.cut) == (row, row)
 
 
-def test_what_is_known_early_of_an_event_is_found_before_the_event() -> None:
-    rule = next(each.leak for each in ZOO if each.name == "dividend_known_early")
+@pytest.mark.parametrize(
+    ("name", "attacked"), [("dividend_known_early", "actions"), ("figure_known_at_period_end", "figures")]
+)
+def test_what_is_known_early_of_an_event_is_found_by_telling_it_later(name: str, attacked: str) -> None:
+    rule = next(each.leak for each in ZOO if each.name == name)
     panel = zoo_panel()
 
     hit = _at_events(Runs(rule, 0), Base(panel, decide(rule, panel)), 24)
 
     assert hit is not None
     assert hit.row <= hit.cut
-    assert hit.attack.attacked == "actions"
+    assert hit.attack.attacked == attacked
