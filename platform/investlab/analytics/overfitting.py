@@ -1,12 +1,13 @@
-"""How much of a Sharpe ratio is luck: the probabilistic and the deflated Sharpe ratio.
+"""How much of a Sharpe ratio is luck: probabilistic and deflated Sharpe ratio, and how long a record must be.
 
 Sharpe ratios here are per session, not annualised; kurtosis is not in excess (3 for a normal distribution).
 Sources: Bailey and López de Prado, "The Sharpe Ratio Efficient Frontier", Journal of Risk 15(2), 2012; and "The
-Deflated Sharpe Ratio", Journal of Portfolio Management 40(5), 2014.
+Deflated Sharpe Ratio", Journal of Portfolio Management 40(5), 2014. The minimum backtest length is from Bailey,
+Borwein, López de Prado and Zhu, "Pseudo-Mathematics and Financial Charlatanism", Notices of the AMS 61(5), 2014.
 """
 
 from dataclasses import dataclass
-from math import e, sqrt
+from math import e, inf, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -77,3 +78,32 @@ def expected_maximum_sharpe(trials: int, trial_variance: float) -> float:
 def deflated_sharpe(moments: ReturnMoments, trials: int, trial_variance: float) -> float:
     """Return the probability that the best trial's Sharpe ratio exceeds what luck alone would show (2014)."""
     return probabilistic_sharpe(moments, expected_maximum_sharpe(trials, trial_variance))
+
+
+def minimum_track_record(moments: ReturnMoments, benchmark_sharpe: float = 0.0, confidence: float = 0.95) -> float:
+    """Return how many returns it takes until the Sharpe ratio exceeds a benchmark at this confidence (2012, MinTRL).
+
+    It is infinite where the Sharpe ratio does not exceed the benchmark, and 1 at the least.
+
+    Raises:
+        InvalidInput: The confidence does not lie between 0.5 and 1.
+    """
+    if not 0.5 < confidence < 1.0:
+        raise InvalidInput(f"A confidence of {confidence} is none.", remedy="Give one between 0.5 and 1.")
+    ratio = moments.sharpe
+    if ratio <= benchmark_sharpe:
+        return inf
+    spread = 1.0 - moments.skewness * ratio + (moments.kurtosis - 1.0) / 4.0 * ratio**2
+    return 1.0 + max(spread, 0.0) * (_NORMAL.inv_cdf(confidence) / (ratio - benchmark_sharpe)) ** 2
+
+
+def minimum_backtest_years(trials: int, sharpe: float) -> float:
+    """Return the years below which luck alone lets the best trial show this annualised Sharpe ratio (2014, MinBTL).
+
+    It takes the trials for independent and their true Sharpe ratios for 0; infinite where `sharpe` is not above 0.
+
+    Raises:
+        InvalidInput: There is no trial.
+    """
+    expected = expected_maximum_sharpe(trials, 1.0)
+    return (expected / sharpe) ** 2 if sharpe > 0.0 else inf

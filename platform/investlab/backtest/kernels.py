@@ -154,8 +154,8 @@ def write_fill(
 
 
 @compiled
-def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: float, metrics: np.ndarray) -> None:
-    """Write the metrics in the order of `METRICS`; `paid` is the total of commission and slippage."""
+def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: float, metrics: np.ndarray) -> np.ndarray:
+    """Write the metrics in the order of `METRICS` and return the NAV's returns; `paid` is commission and slippage."""
     nav = book.nav
     years = (len(nav) - 1) / sessions_per_year
     growth = nav[-1] / initial_cash
@@ -174,3 +174,4 @@ def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: flo
     metrics[5] = 0.5 * turned / years if years > 0.0 else 0.0
     metrics[6] = paid
     metrics[7] = exposed / len(nav)
+    return returns

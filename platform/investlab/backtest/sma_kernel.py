@@ -3,6 +3,7 @@
 import numpy as np
 
 from investlab.analytics.compiled import compiled
+from investlab.analytics.symmetric_splits import write_block_moments
 from investlab.backtest.kernels import FILL_COLUMNS, METRICS, TOLERANCE, Actions, Book, FillTerms, measure
 from investlab.backtest.signal_kernel import Lane, Signals, Trail, own_actions, trade_instrument
 
@@ -85,8 +86,9 @@ def sweep_crossings(
     terms: FillTerms,
     initial_cash: float,
     sessions_per_year: float,
+    blocks: int,
 ) -> np.ndarray:
-    """Return the metrics (pairs × metrics) of trading each pair of windows on every instrument in equal parts.
+    """Return metrics and block moments (pairs × both) of trading each pair of windows on every instrument's part.
 
     `prices`, `reference` and `known` are instruments × sessions, `pairs` indexes into the ascending `windows`. Only
     crossings are kept for all pairs of the call; the book is one row that each pair writes anew.
@@ -96,7 +98,7 @@ def sweep_crossings(
     scratch = np.empty(sessions)
     book = Book(np.empty(sessions), scratch, np.empty(sessions), np.empty(sessions), scratch)
     nothing = Trail(np.empty(0), np.empty((0, FILL_COLUMNS)))
-    metrics = np.empty((len(pairs), len(METRICS)))
+    rows = np.empty((len(pairs), len(METRICS) + 2 * blocks))
     for pair in range(len(pairs)):
         book.nav[:] = 0.0
         book.invested[:] = 0.0
@@ -110,5 +112,6 @@ def sweep_crossings(
             own = own_actions(actions, column)
             _, spent, _ = trade_instrument(signals, lane, own, terms, column, initial_cash / count, book, nothing, 0)
             paid += spent
-        measure(book, paid, initial_cash, sessions_per_year, metrics[pair])
-    return metrics
+        returns = measure(book, paid, initial_cash, sessions_per_year, rows[pair, : len(METRICS)])
+        write_block_moments(returns, sessions, rows[pair, len(METRICS) :])
+    return rows

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from investlab.analytics.overfitting import ReturnMoments
+from investlab.analytics.returns import returns_since
+from investlab.analytics.symmetric_splits import BLOCKS, write_block_moments
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.engine import run_strategy, simulate
 from investlab.backtest.grid import Combination, expand_grid
@@ -38,6 +40,9 @@ FUSED_LANES = 100_000
 SINGLE_CHUNK = 16
 """Combinations in one unit of work of any other strategy."""
 
+CROSS_VALIDATED = 2_000
+"""Trials whose returns by block a sweep keeps at most; of more it keeps a fixed random choice of so many."""
+
 Chunk = tuple[Combination, ...]
 
 
@@ -48,6 +53,14 @@ class SweepTask:
     strategy: type[Strategy]
     panel: PricePanel
     terms: TradingTerms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepPart:
+    """One unit of work: combinations, and the places of those whose returns by block are kept."""
+
+    combinations: Chunk
+    kept: np.ndarray
 
 
 def sweep(
@@ -85,16 +98,16 @@ def run_sweep(
 ) -> SweepResult:
     """Return the sweep of checked combinations; neither executor nor chunk size changes a bit of it."""
     size = chunk_size or chunk_size_of(task)
-    chunks = [combinations[start : start + size] for start in range(0, len(combinations), size)]
+    parts = split_sweep(combinations, size)
     started = perf_counter()
     outcome = executor.map(
-        sweep_chunk,
+        sweep_part,
         task,
-        chunks,
+        parts,
         lambda done, total: progress(min(done * size, len(combinations)), len(combinations)),
     )
     elapsed = perf_counter() - started
-    table = _table(combinations, np.concatenate(outcome.results))
+    table = _table(combinations, np.concatenate([metrics for metrics, _ in outcome.results]))
     best = combinations[int(table["sharpe"].to_numpy().argmax())]
     terms, panel = task.terms, task.panel
     best_result = run_strategy(
@@ -114,6 +127,7 @@ def run_sweep(
         invalid=invalid,
         best_result=best_result,
         best_moments=ReturnMoments.of(best_result.returns.to_numpy()),
+        block_moments=np.concatenate([moments for _, moments in outcome.results]),
         strategy=describe_strategy(task.strategy),
         costs=terms.costs,
         execution=terms.execution,
@@ -137,18 +151,45 @@ def chunk_size_of(task: SweepTask) -> int:
     return max(1, min(FUSED_CHUNK, FUSED_LANES // len(task.panel.symbols)))
 
 
+def split_sweep(combinations: Chunk, size: int) -> list[SweepPart]:
+    """Return the units of work in grid order; which trials are kept depends on their number alone."""
+    count = len(combinations)
+    if count > CROSS_VALIDATED:
+        kept = np.sort(np.random.default_rng(0).permutation(count)[:CROSS_VALIDATED])
+    else:
+        kept = np.arange(count)
+    starts = range(0, count, size)
+    edges = np.searchsorted(kept, [*starts, count])
+    return [
+        SweepPart(combinations[start : start + size], kept[edges[place] : edges[place + 1]] - start)
+        for place, start in enumerate(starts)
+    ]
+
+
+def sweep_part(task: SweepTask, part: SweepPart) -> tuple[np.ndarray, np.ndarray]:
+    """Return the metrics (combinations × metrics) and the block moments of the trials that are kept."""
+    rows = sweep_chunk(task, part.combinations)
+    return rows[:, : len(METRICS)].copy(), rows[part.kept, len(METRICS) :]
+
+
 def sweep_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
-    """Return the metrics (combinations × metrics) of one unit of work."""
+    """Return each combination's metrics and then its sums of returns and of squares by block, one row each."""
     return fused_chunk(task, chunk) if task.strategy is SmaCross else generic_chunk(task, chunk)
 
 
 def generic_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
-    """Return the metrics of any strategy's combinations, one simulation after the other."""
-    return np.array([simulate(task.strategy(**one), task.panel, task.terms).metrics for one in chunk])
+    """Return the rows of any strategy's combinations, one simulation after the other."""
+    rows = np.empty((len(chunk), len(METRICS) + 2 * BLOCKS))
+    for row, one in zip(rows, chunk, strict=True):
+        done = simulate(task.strategy(**one), task.panel, task.terms)
+        row[: len(METRICS)] = done.metrics
+        returns = returns_since(done.book.nav, task.terms.initial_cash)
+        write_block_moments(returns, len(done.book.nav), row[len(METRICS) :])
+    return rows
 
 
 def fused_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
-    """Return the metrics of pairs of moving averages from the fused kernel."""
+    """Return the rows of pairs of moving averages from the fused kernel."""
     panel, terms = task.panel, task.terms
     strategies = [SmaCross(**one) for one in chunk]
     pairs = np.array([(one.fast, one.slow) for one in strategies], dtype=np.int64)
@@ -163,6 +204,7 @@ def fused_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
         terms.for_kernels(),
         terms.initial_cash,
         float(panel.source.sessions_per_year),
+        BLOCKS,
     )
 
 

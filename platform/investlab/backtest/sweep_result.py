@@ -5,6 +5,7 @@ from functools import cached_property
 from math import sqrt
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
 from investlab.analytics.overfitting import ReturnMoments, deflated_sharpe, expected_maximum_sharpe
@@ -12,6 +13,7 @@ from investlab.backtest.costs import Costs
 from investlab.backtest.kernels import METRICS
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import StrategyDescription
+from investlab.backtest.verdict import Selection, Verdict, reach_verdict
 from investlab.core.display import Displayable
 from investlab.core.hashing import hash_arrays, hash_json
 from investlab.market.panel import PanelSource
@@ -27,7 +29,9 @@ class SweepResult(Displayable):
 
     `parameters` are the grid's names, `invalid` the combinations the strategy refused. `counted` and
     `cumulative_trials` are set when a ledger counted the trials; until then they are uncounted. `reason` says why this
-    executor was chosen, where there was a choice.
+    executor was chosen, where there was a choice. `block_moments` (trials × 2·blocks) holds the sums of returns and of
+    their squares by block of sessions, of all trials or, in a large sweep, of a fixed random choice of them; it is None
+    in sweeps stored by earlier versions.
     """
 
     renderer: ClassVar[str] = "sweep_result"
@@ -54,13 +58,14 @@ class SweepResult(Displayable):
     cumulative_trials: int | None = None
     run_id: str | None = None
     code_identity: str | None = None
+    block_moments: np.ndarray | None = None
 
     def __repr__(self) -> str:
         best = ", ".join(f"{name}={value}" for name, value in self.best_parameters.items())
         count = f"{self.cumulative_trials} in all" if self.cumulative_trials is not None else "uncounted trials"
         return (
             f"<SweepResult {self.strategy.name} on {self.source.label}: {self.trials} trials ({count}), "
-            f"best Sharpe {self.best['sharpe']:.2f} ({best}), deflated {self.deflated_sharpe:.1%}>"
+            f"best Sharpe {self.best['sharpe']:.2f} ({best}), deflated {self.deflated_sharpe:.1%}; {self.verdict.kind}>"
         )
 
     def recorded(self, run_id: str, code_identity: str, remarks: tuple[str, ...] = ()) -> "SweepResult":
@@ -107,6 +112,15 @@ class SweepResult(Displayable):
         """Return the annualised Sharpe ratio that luck alone lets the best trial show."""
         expected = expected_maximum_sharpe(self.cumulative_trials or self.trials, self.trial_variance)
         return expected * sqrt(self.source.sessions_per_year)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Return whether the best trial is more than luck, in one sentence and with the numbers behind it."""
+        selection = Selection(
+            self.trials, self.cumulative_trials, self.trial_variance, self.best_result.nav.size, self.block_moments
+        )
+        best = self.best_result.returns.to_numpy()
+        return reach_verdict(best, selection, float(self.source.sessions_per_year))
 
     @property
     def combos_per_second(self) -> float:

@@ -54,6 +54,7 @@ def _body(sweep: SweepResult, shown: int) -> Html:
     costs = sweep.costs.describe()
     return join(
         (
+            element("p", sweep.verdict.sentence),
             element("p", _luck(sweep)),
             facts.warnings(sweep.notes, sweep.execution),
             chart(f"Sharpe ratio over {' and '.join(sweep.parameters)}; a ring marks the best trial"),

@@ -159,6 +159,8 @@ def _sweep_header(result: SweepResult, arrays: Arrays) -> dict[str, Any]:
             plain[str(name)] = result.table[name].tolist()
         else:
             arrays[f"table.{name}"] = result.table[name].to_numpy(np.float64)
+    if result.block_moments is not None:
+        arrays["block_moments"] = result.block_moments
     moments = asdict(result.best_moments)
     return {
         "kind": "sweep",
@@ -196,6 +198,7 @@ def _sweep(header: Mapping[str, Any], arrays: Arrays) -> SweepResult:
         elapsed_seconds=header["elapsed_seconds"],
         counted=header["counted"],
         cumulative_trials=header["cumulative_trials"],
+        block_moments=arrays.get("block_moments"),
     )
 
 
