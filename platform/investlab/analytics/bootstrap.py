@@ -79,7 +79,8 @@ def optimal_block_length(returns: np.ndarray) -> float:
     density = float(covariances[0] / count + weights.sum())
     if density == 0.0:
         return 1.0
-    length = abs(float((weights * lags).sum()) / density) ** (2.0 / 3.0) * count ** (1.0 / 3.0)
+    ratio = abs(float((weights * lags).sum()) / density)
+    length = float(np.cbrt(ratio * ratio * count))
     return max(1.0, min(length, float(ceil(min(3.0 * sqrt(count), count / 3.0)))))
 
 

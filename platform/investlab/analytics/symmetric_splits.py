@@ -93,19 +93,26 @@ def write_block_moments(returns: np.ndarray, sessions: int, moments: np.ndarray)
     """Write the sum of returns and the sum of their squares of each block, block after block, into one row.
 
     The returns are those of the last sessions; a first session without one counts as a return of 0, so that all trials
-    of a sweep have the same blocks. Block b holds sessions b·n//B up to (b+1)·n//B.
+    of a sweep have the same blocks. Block b holds sessions b·n//B up to (b+1)·n//B. Four sums run side by side, for
+    one chain of additions would take four times as long.
     """
     blocks = len(moments) // 2
     missing = sessions - len(returns)
     for block in range(blocks):
         start = max(block * sessions // blocks - missing, 0)
-        total = 0.0
-        squares = 0.0
-        for place in range(start, (block + 1) * sessions // blocks - missing):
-            total += returns[place]
-            squares += returns[place] * returns[place]
-        moments[2 * block] = total
-        moments[2 * block + 1] = squares
+        stop = (block + 1) * sessions // blocks - missing
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        aa, bb, cc, dd = 0.0, 0.0, 0.0, 0.0
+        full = stop - (stop - start) % 4
+        for place in range(start, full, 4):
+            v, w, x, y = returns[place], returns[place + 1], returns[place + 2], returns[place + 3]
+            a, b, c, d = a + v, b + w, c + x, d + y
+            aa, bb, cc, dd = aa + v * v, bb + w * w, cc + x * x, dd + y * y
+        for place in range(full, stop):
+            a += returns[place]
+            aa += returns[place] * returns[place]
+        moments[2 * block] = (a + b) + (c + d)
+        moments[2 * block + 1] = (aa + bb) + (cc + dd)
 
 
 @compiled

@@ -132,7 +132,7 @@ class Verdict:
         if self.overfitting is not None:
             support.append(self._splits(self.overfitting))
         if isfinite(self.minimum_track_record_years):
-            support.append(f"its {self.years:.1f} years exceed the {self.minimum_track_record_years:.1f} that it takes")
+            support.append(f"its {self.years:.1f} years reach the {self.minimum_track_record_years:.1f} that it takes")
         return tuple(support)
 
     @staticmethod
@@ -181,4 +181,6 @@ def _scaled(interval: Interval, factor: float) -> Interval:
 
 def _percent(share: float) -> str:
     """Return a share in per cent, rounded down to a tenth, so that no number below a threshold reads as that one."""
+    if not isfinite(share):
+        return "unknown"
     return f"{floor(share * 1000.0) / 10.0:g} %"

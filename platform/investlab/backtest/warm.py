@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from investlab.analytics.bootstrap import bootstrap_intervals
 from investlab.analytics.rolling import rolling_beta, rolling_sharpe
+from investlab.analytics.symmetric_splits import overfitting_of
 from investlab.backtest.engine import simulate_signals, simulate_weights
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
@@ -20,6 +22,9 @@ def warm_kernels() -> None:
     traded = simulate_signals(panel, signals, ~signals)
     simulate_weights(panel, close.iloc[[0, 4]] / 100.0)
     sweep(SmaCross, {"fast": [2], "slow": [3]}, panel)
+    noise = np.sin(np.arange(64.0)).reshape(32, 2)
+    overfitting_of(noise)
+    bootstrap_intervals(noise[:, 0])
     _ = traded.drawdown, traded.returns
     rolling_sharpe(traded.returns, 2, 252.0)
     rolling_beta(traded.returns, traded.returns, 2)

@@ -9,6 +9,8 @@ from investlab.analytics.overfitting import (
     ReturnMoments,
     deflated_sharpe,
     expected_maximum_sharpe,
+    minimum_backtest_years,
+    minimum_track_record,
     probabilistic_sharpe,
 )
 from investlab.core.errors import InvalidInput
@@ -79,3 +81,45 @@ def test_too_few_returns_or_trials_are_refused() -> None:
     for trials, variance in ((0, 0.1), (5, -0.1)):
         with pytest.raises(InvalidInput, match="are no trials"):
             expected_maximum_sharpe(trials, variance)
+
+
+# Bailey and López de Prado (2012): a hedge fund's 24 monthly returns with an annualised Sharpe ratio of 1.59 (0.458 a
+# month), skewness -2.448 and kurtosis 10.164.
+@pytest.mark.parametrize(("skewness", "kurtosis", "expected"), [(-2.448, 10.164, 0.913), (0.0, 3.0, 0.982)])
+def test_the_papers_probabilistic_sharpe_ratio(skewness: float, kurtosis: float, expected: float) -> None:
+    assert probabilistic_sharpe(ReturnMoments(0.458, skewness, kurtosis, 24)) == pytest.approx(expected, abs=1e-3)
+
+
+# Bailey and López de Prado (2012), minimum track record at 95 % of an annualised Sharpe ratio of 2 against 1: 2.73
+# years of daily, 2.83 of weekly, 3.24 of monthly normal returns; 4.99 of a hedge fund's monthly returns (-0.72 and 5.78).
+@pytest.mark.parametrize(
+    ("per_year", "skewness", "kurtosis", "years"),
+    [(252, 0.0, 3.0, 2.73), (52, 0.0, 3.0, 2.83), (12, 0.0, 3.0, 3.24), (12, -0.72, 5.78, 4.99)],
+)
+def test_the_papers_minimum_track_record(per_year: int, skewness: float, kurtosis: float, years: float) -> None:
+    moments = ReturnMoments(2 / math.sqrt(per_year), skewness, kurtosis, 100)
+    assert minimum_track_record(moments, 1 / math.sqrt(per_year)) / per_year == pytest.approx(years, abs=5e-3)
+
+
+def test_a_record_of_the_minimum_length_reaches_the_confidence() -> None:
+    needed = minimum_track_record(PAPER, 0.1, 0.99)
+    long_enough = ReturnMoments(PAPER.sharpe, PAPER.skewness, PAPER.kurtosis, math.ceil(needed))
+    assert probabilistic_sharpe(long_enough, 0.1) == pytest.approx(0.99, abs=1e-4)
+
+
+def test_no_record_is_long_enough_without_an_edge() -> None:
+    assert minimum_track_record(PAPER, PAPER.sharpe) == math.inf
+    assert minimum_backtest_years(10, 0.0) == math.inf
+
+
+# Bailey, Borwein, López de Prado and Zhu (2014): five years bear no more than 45 independent trials before one is
+# expected to show an annualised Sharpe ratio of 1; the best of 10 trials over one year is expected to show 1.57.
+def test_the_papers_minimum_backtest_length() -> None:
+    assert minimum_backtest_years(45, 1.0) <= 5.0 < minimum_backtest_years(46, 1.0)
+    assert minimum_backtest_years(10, 1.57) == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_confidence_that_is_none_is_refused() -> None:
+    for confidence in (0.5, 1.0):
+        with pytest.raises(InvalidInput, match="is none"):
+            minimum_track_record(PAPER, 0.0, confidence)
