@@ -91,7 +91,7 @@ def test_the_papers_probabilistic_sharpe_ratio(skewness: float, kurtosis: float,
 
 
 # Bailey and López de Prado (2012), minimum track record at 95 % of an annualised Sharpe ratio of 2 against 1: 2.73
-# years of daily, 2.83 of weekly, 3.24 of monthly normal returns; 4.99 of a hedge fund's monthly returns (-0.72 and 5.78).
+# years of daily, 2.83 of weekly, 3.24 of monthly normal returns; 4.99 of a hedge fund's monthly ones (-0.72 and 5.78).
 @pytest.mark.parametrize(
     ("per_year", "skewness", "kurtosis", "years"),
     [(252, 0.0, 3.0, 2.73), (52, 0.0, 3.0, 2.83), (12, 0.0, 3.0, 3.24), (12, -0.72, 5.78, 4.99)],
