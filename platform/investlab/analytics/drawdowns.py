@@ -18,11 +18,18 @@ def drawdowns(nav: np.ndarray, peak: float = -np.inf) -> np.ndarray:
 
 @compiled
 def max_drawdown(nav: np.ndarray, peak: float = -np.inf) -> float:
-    """Return the deepest drawdown (≤ 0); `peak` is one from before the first session."""
+    """Return the deepest drawdown (≤ 0); `peak` is one from before the first session.
+
+    Division keeps order, so the lowest value after each peak gives the deepest drawdown from it, to the bit.
+    """
     deepest = 0.0
+    low = peak
     for value in nav:
         if value >= peak:
+            if low < peak and peak > 0.0:
+                deepest = min(deepest, low / peak - 1.0)
             peak = value
-        elif peak > 0.0:
-            deepest = min(deepest, value / peak - 1.0)
-    return deepest
+            low = value
+        elif value < low:
+            low = value
+    return min(deepest, low / peak - 1.0) if low < peak and peak > 0.0 else deepest

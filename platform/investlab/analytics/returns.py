@@ -11,10 +11,10 @@ ROUNDING = 1e-12
 @compiled
 def simple_returns(nav: np.ndarray) -> np.ndarray:
     """Return nav[t] / nav[t-1] - 1 for every session but the first; 0 where the earlier value is 0."""
-    returns = np.zeros(max(len(nav) - 1, 0))
+    returns = np.empty(max(len(nav) - 1, 0))
     for t in range(1, len(nav)):
-        if nav[t - 1] != 0.0:
-            returns[t - 1] = nav[t] / nav[t - 1] - 1.0
+        before = nav[t - 1]
+        returns[t - 1] = nav[t] / before - 1.0 if before != 0.0 else 0.0
     return returns
 
 

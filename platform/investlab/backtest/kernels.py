@@ -6,7 +6,7 @@ import numpy as np
 
 from investlab.analytics.compiled import compiled
 from investlab.analytics.drawdowns import max_drawdown
-from investlab.analytics.ratios import cagr, volatility_and_sharpe
+from investlab.analytics.ratios import cagr, fourfold_sum, volatility_and_sharpe
 from investlab.analytics.returns import peak_before, returns_since
 
 TOLERANCE = 1e-9
@@ -154,6 +154,15 @@ def write_fill(
 
 
 @compiled
+def mean_exposure(invested: np.ndarray, nav: np.ndarray) -> float:
+    """Return the mean over sessions of the invested share of the NAV; a session without a NAV above 0 counts as 0."""
+    share = np.empty(len(nav))
+    for t in range(len(nav)):
+        share[t] = invested[t] / nav[t] if nav[t] > 0.0 else 0.0
+    return fourfold_sum(share) / len(nav)
+
+
+@compiled
 def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: float, metrics: np.ndarray) -> np.ndarray:
     """Write the metrics in the order of `METRICS` and return the NAV's returns; `paid` is commission and slippage."""
     nav = book.nav
@@ -161,17 +170,14 @@ def measure(book: Book, paid: float, initial_cash: float, sessions_per_year: flo
     growth = nav[-1] / initial_cash
     returns = returns_since(nav, initial_cash)
     turned = 0.0
-    exposed = 0.0
     for t in range(len(nav)):
-        if nav[t] > 0.0:
-            exposed += book.invested[t] / nav[t]
-            if book.traded[t] != 0.0:
-                turned += book.traded[t] / nav[t]
+        if book.traded[t] != 0.0 and nav[t] > 0.0:
+            turned += book.traded[t] / nav[t]
     metrics[0] = growth - 1.0
     metrics[1] = cagr(growth, years)
     metrics[2], metrics[3] = volatility_and_sharpe(returns, sessions_per_year)
     metrics[4] = max_drawdown(nav, peak_before(nav, initial_cash))
     metrics[5] = 0.5 * turned / years if years > 0.0 else 0.0
     metrics[6] = paid
-    metrics[7] = exposed / len(nav)
+    metrics[7] = mean_exposure(book.invested, nav)
     return returns

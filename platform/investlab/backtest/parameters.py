@@ -15,6 +15,8 @@ def require_whole(strategy: object, name: str, minimum: int) -> None:
         InvalidInput: It is no whole number, or less than `minimum`.
     """
     value = getattr(strategy, name)
+    if type(value) is int and value >= minimum:
+        return
     if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise InvalidInput(f"{name} is {value!r}.", remedy=f"Give a whole number that is at least {minimum}.")
     object.__setattr__(strategy, name, int(value))

@@ -91,12 +91,12 @@ def trade_instrument(
     lag = 0 if terms.same_close else 1
     sessions = len(lane.known)
     quantity, paid = 0.0, 0.0
-    order, decided, ahead, unpaid, signal, t = 0, -1, 0, 0, 0, 0
-    while t < sessions:
+    order, decided, ahead, unpaid, signal, t = 0, -1, 0, 0, 0, -1
+    while True:
         following = signals.session[signal] + lag if signal < len(signals.session) else sessions
         acting = actions.session[ahead] if ahead < len(actions.session) else sessions
-        event = t if order != 0 else min(following, acting, sessions)
-        hold(t, event, quantity, cash, lane, book, trail)
+        event = t + 1 if order != 0 else min(following, acting, sessions)
+        hold(max(t, 0), event, quantity, cash, lane, book, trail)
         t = event
         if t == sessions:
             break
@@ -125,8 +125,6 @@ def trade_instrument(
                 paid += commission + abs(change) * abs(price - reference)
                 book.traded[t] += abs(change) * reference
                 used = write_fill(trail.log, used, (t, column, decided), change, (reference, price), commission)
-        hold(t, t + 1, quantity, cash, lane, book, trail)
-        t += 1
     return used, paid, unpaid
 
 

@@ -35,16 +35,18 @@ def find_crossings(fast: np.ndarray, slow: np.ndarray, sessions: np.ndarray, upw
     Averages within the relative tolerance are a tie: it is no cross and leaves the last state as it was, as does a
     window that is not full. The first state is no cross either.
     """
+    side = np.empty(len(fast), dtype=np.int8)
+    for t in range(len(fast)):  # a loop of its own, for without branches the machine compares several at a time
+        gap = fast[t] - slow[t]
+        side[t] = np.int8(gap > TOLERANCE * fast[t]) - np.int8(-gap > TOLERANCE * slow[t])
     count = 0
     state = 0
     for t in range(len(fast)):
-        gap = fast[t] - slow[t]
-        above = gap > TOLERANCE * fast[t]
-        if above or -gap > TOLERANCE * slow[t]:
-            now = 1 if above else -1
-            if now == -state:
+        now = side[t]
+        if now != 0 and now != state:
+            if state != 0:
                 sessions[count] = t
-                upward[count] = above
+                upward[count] = now > 0
                 count += 1
             state = now
     return count
