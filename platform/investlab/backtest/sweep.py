@@ -1,8 +1,8 @@
 """Sweeps: one strategy over a grid of parameters, on any executor with the same result to the bit."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from investlab.analytics.returns import returns_since
 from investlab.analytics.symmetric_splits import BLOCKS, write_block_moments
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.engine import run_strategy, simulate
-from investlab.backtest.grid import Combination, expand_grid
+from investlab.backtest.grid import Combination, Combinations, GridPoints, expand_grid
 from investlab.backtest.kernels import METRICS
 from investlab.backtest.sma_kernel import sweep_crossings
 from investlab.backtest.strategies import SmaCross, Strategy, describe_strategy
 from investlab.backtest.sweep_result import UNCOUNTED, SweepResult
+from investlab.backtest.sweep_work import NoLog, SweepJob, SweepLog, SweepWork
 from investlab.backtest.terms import (
     TradingTerms,
     agree_terms,
@@ -26,7 +27,7 @@ from investlab.backtest.terms import (
     last_known_prices,
     terms_notes,
 )
-from investlab.core.executor import Executor, Progress, SerialExecutor, no_progress
+from investlab.core.executor import Executor, Progress, in_process, no_progress, processors
 from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
@@ -43,7 +44,7 @@ SINGLE_CHUNK = 16
 CROSS_VALIDATED = 2_000
 """Trials whose returns by block a sweep keeps at most; of more it keeps a fixed random choice of so many."""
 
-Chunk = tuple[Combination, ...]
+Chunk = Sequence[Combination]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,30 @@ class SweepPart:
     kept: np.ndarray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedSweep:
+    """A sweep whose combinations and terms are checked; `work` holds what is computed of it already."""
+
+    task: SweepTask
+    combinations: GridPoints
+    invalid: int
+    work: SweepWork
+
+    @property
+    def threads(self) -> int:
+        """Return how many threads of this process its units can keep busy: one where Python computes them."""
+        return processors() if self.task.strategy is SmaCross else 1
+
+    def measure(self) -> float:
+        """Compute a first piece here, and return the seconds that one worker needs for the rest."""
+        return self.work.measure()
+
+    def run(self, executor: Executor, progress: Progress = no_progress, unit_size: int | None = None) -> SweepResult:
+        """Compute what is missing and return the sweep; neither executor nor unit size changes a bit of it."""
+        pids = self.work.run(executor, progress, unit_size) or (os.getpid(),)
+        return _result(self, executor, pids)
+
+
 def sweep(
     strategy: type[Strategy],
     grid: Mapping[str, Sequence[Any]],
@@ -77,38 +102,49 @@ def sweep(
     """Return every combination of the grid that the strategy accepts, with its metrics, in grid order.
 
     `strategy` is a class, `grid` maps its parameters to the values tried. Combinations that its validation refuses
-    (such as fast ≥ slow) are left out and counted. `progress` counts combinations.
+    (such as fast ≥ slow) are left out and counted. `progress` counts combinations. Without an executor the work is
+    timed and stays in this process, on threads where they help.
 
     Raises:
         UnknownParameter: The strategy has no such parameter; near matches are named.
         InvalidInput: No combination is left, or the panel cannot be traded on these terms.
     """
-    combinations = expand_grid(strategy, grid)
     task = SweepTask(strategy, panel, agree_terms(panel, costs, execution, initial_cash))
-    return run_sweep(task, combinations.valid, combinations.invalid, executor or SerialExecutor(), progress)
+    planned = plan_sweep(task, expand_grid(strategy, grid))
+    return planned.run(executor or _stay_here(planned), progress)
 
 
-def run_sweep(
-    task: SweepTask,
-    combinations: Chunk,
-    invalid: int,
-    executor: Executor,
-    progress: Progress = no_progress,
-    chunk_size: int | None = None,
-) -> SweepResult:
-    """Return the sweep of checked combinations; neither executor nor chunk size changes a bit of it."""
-    size = chunk_size or chunk_size_of(task)
-    parts = split_sweep(combinations, size)
-    started = perf_counter()
-    outcome = executor.map(
-        sweep_part,
-        task,
-        parts,
-        lambda done, total: progress(min(done * size, len(combinations)), len(combinations)),
+def plan_sweep(task: SweepTask, combinations: Combinations, log: SweepLog | None = None) -> PlannedSweep:
+    """Return a sweep ready to run, with what earlier attempts left in the log."""
+    points = combinations.valid
+    kept, block = kept_trials(len(points)), chunk_size_of(task)
+
+    def cut(start: int, stop: int) -> SweepPart:
+        first, last = np.searchsorted(kept, (start, stop))
+        return SweepPart(points[start:stop], kept[first:last] - start)
+
+    job = SweepJob(
+        count=len(points),
+        kept=kept,
+        widths=(len(METRICS), 2 * BLOCKS),
+        cut=cut,
+        compute=sweep_part,
+        shared=task,
+        block=block,
+        first=block if task.strategy is SmaCross else 1,
     )
-    elapsed = perf_counter() - started
-    table = _table(combinations, np.concatenate([metrics for metrics, _ in outcome.results]))
-    best = combinations[int(table["sharpe"].to_numpy().argmax())]
+    return PlannedSweep(task, points, combinations.invalid, SweepWork(job, log or NoLog()))
+
+
+def _stay_here(planned: PlannedSweep) -> Executor:
+    seconds = planned.measure()
+    return in_process(seconds, planned.threads, f"auto: about {seconds:.1f} s of work")
+
+
+def _result(planned: PlannedSweep, executor: Executor, pids: tuple[int, ...]) -> SweepResult:
+    task, combinations, work = planned.task, planned.combinations, planned.work
+    table = _table(combinations, work.metrics)
+    best = combinations[int(work.metrics[:, METRICS.index("sharpe")].argmax())]
     terms, panel = task.terms, task.panel
     best_result = run_strategy(
         task.strategy(**best),
@@ -118,16 +154,16 @@ def run_sweep(
         initial_cash=terms.initial_cash,
     )
     notes = [*terms_notes(panel, terms), UNCOUNTED]
-    if invalid:
-        total = invalid + len(combinations)
-        notes.append(f"{invalid} of {total} combinations were left out: the strategy refuses them.")
+    if planned.invalid:
+        total = planned.invalid + len(combinations)
+        notes.append(f"{planned.invalid} of {total} combinations were left out: the strategy refuses them.")
     return SweepResult(
         table=table,
-        parameters=tuple(combinations[0]),
-        invalid=invalid,
+        parameters=tuple(best),
+        invalid=planned.invalid,
         best_result=best_result,
         best_moments=ReturnMoments.of(best_result.returns.to_numpy()),
-        block_moments=np.concatenate([moments for _, moments in outcome.results]),
+        block_moments=work.moments,
         strategy=describe_strategy(task.strategy),
         costs=terms.costs,
         execution=terms.execution,
@@ -137,10 +173,11 @@ def run_sweep(
         source=panel.source,
         instruments=panel.instruments,
         notes=tuple(notes),
-        executor=outcome.executor,
-        worker_pids=outcome.worker_pids,
-        reason=outcome.reason,
-        elapsed_seconds=elapsed,
+        executor=executor.name,
+        worker_pids=pids,
+        reason=executor.reason,
+        elapsed_seconds=work.seconds,
+        resumed_trials=work.from_log,
     )
 
 
@@ -151,14 +188,17 @@ def chunk_size_of(task: SweepTask) -> int:
     return max(1, min(FUSED_CHUNK, FUSED_LANES // len(task.panel.symbols)))
 
 
+def kept_trials(count: int) -> np.ndarray:
+    """Return the ascending numbers of the trials whose returns by block are kept: a function of their number alone."""
+    if count > CROSS_VALIDATED:
+        return np.sort(np.random.default_rng(0).permutation(count)[:CROSS_VALIDATED])
+    return np.arange(count)
+
+
 def split_sweep(combinations: Chunk, size: int) -> list[SweepPart]:
     """Return the units of work in grid order; which trials are kept depends on their number alone."""
     count = len(combinations)
-    if count > CROSS_VALIDATED:
-        kept = np.sort(np.random.default_rng(0).permutation(count)[:CROSS_VALIDATED])
-    else:
-        kept = np.arange(count)
-    starts = range(0, count, size)
+    kept, starts = kept_trials(count), range(0, count, size)
     edges = np.searchsorted(kept, [*starts, count])
     return [
         SweepPart(combinations[start : start + size], kept[edges[place] : edges[place + 1]] - start)
@@ -168,8 +208,14 @@ def split_sweep(combinations: Chunk, size: int) -> list[SweepPart]:
 
 def sweep_part(task: SweepTask, part: SweepPart) -> tuple[np.ndarray, np.ndarray]:
     """Return the metrics (combinations × metrics) and the block moments of the trials that are kept."""
-    rows = sweep_chunk(task, part.combinations)
-    return rows[:, : len(METRICS)].copy(), rows[part.kept, len(METRICS) :]
+    count, size = len(part.combinations), chunk_size_of(task)
+    metrics, moments = np.empty((count, len(METRICS))), np.empty((len(part.kept), 2 * BLOCKS))
+    for start in range(0, count, size):
+        rows = sweep_chunk(task, part.combinations[start : start + size])
+        metrics[start : start + size] = rows[:, : len(METRICS)]
+        first, last = np.searchsorted(part.kept, (start, start + size))
+        moments[first:last] = rows[part.kept[first:last] - start, len(METRICS) :]
+    return metrics, moments
 
 
 def sweep_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
@@ -208,31 +254,7 @@ def fused_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
     )
 
 
-def estimate_seconds(
-    strategy: type[Strategy],
-    grid: Mapping[str, Sequence[Any]],
-    panel: PricePanel,
-    *,
-    costs: Costs = FREE,
-    execution: Execution | str = Execution.NEXT_OPEN,
-    initial_cash: float = 100_000.0,
-) -> float:
-    """Return how long a serial sweep would take here, from timing a few of its combinations.
-
-    Raises:
-        UnknownParameter: The strategy has no such parameter; near matches are named.
-        InvalidInput: No combination is left, or the panel cannot be traded on these terms.
-    """
-    combinations = expand_grid(strategy, grid).valid
-    task = SweepTask(strategy, panel, agree_terms(panel, costs, execution, initial_cash))
-    sample = combinations[:: max(1, len(combinations) // (64 if strategy is SmaCross else 2))]
-    sweep_chunk(task, sample[:1])
-    started = perf_counter()
-    sweep_chunk(task, sample)
-    return (perf_counter() - started) * len(combinations) / len(sample)
-
-
-def _table(combinations: Chunk, metrics: np.ndarray) -> pd.DataFrame:
-    columns: dict[str, Any] = {name: [one[name] for one in combinations] for name in combinations[0]}
+def _table(combinations: GridPoints, metrics: np.ndarray) -> pd.DataFrame:
+    columns: dict[str, Any] = dict(combinations.columns())
     columns |= {name: metrics[:, place] for place, name in enumerate(METRICS)}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(combinations), name="trial"))
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(combinations), name="trial"), copy=False)

@@ -1,5 +1,7 @@
 """The result of a sweep: every trial with its metrics, and how much of the best one may be luck."""
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
@@ -15,7 +17,7 @@ from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import StrategyDescription
 from investlab.backtest.verdict import Selection, Verdict, reach_verdict
 from investlab.core.display import Displayable
-from investlab.core.hashing import hash_arrays, hash_json
+from investlab.core.hashing import BLOCK_VALUES, canonical_json, hash_arrays
 from investlab.market.panel import PanelSource
 from investlab.schemas.backtest import Execution
 from investlab.schemas.market import PriceBasis
@@ -31,7 +33,7 @@ class SweepResult(Displayable):
     `cumulative_trials` are set when a ledger counted the trials; until then they are uncounted. `reason` says why this
     executor was chosen, where there was a choice. `block_moments` (trials × 2·blocks) holds the sums of returns and of
     their squares by block of sessions, of all trials or, in a large sweep, of a fixed random choice of them; it is None
-    in sweeps stored by earlier versions.
+    in sweeps stored by earlier versions. `resumed_trials` were computed by an attempt that broke off before it ended.
     """
 
     renderer: ClassVar[str] = "sweep_result"
@@ -59,6 +61,7 @@ class SweepResult(Displayable):
     run_id: str | None = None
     code_identity: str | None = None
     block_moments: np.ndarray | None = None
+    resumed_trials: int = 0
 
     def __repr__(self) -> str:
         best = ", ".join(f"{name}={value}" for name, value in self.best_parameters.items())
@@ -81,7 +84,8 @@ class SweepResult(Displayable):
     @property
     def best(self) -> pd.Series:
         """Return the row with the highest Sharpe ratio, the first of equals."""
-        return self.table.astype(object).iloc[int(self.table["sharpe"].to_numpy().argmax())]
+        best = int(self.table["sharpe"].to_numpy().argmax())
+        return self.table.iloc[[best]].astype(object).iloc[0]
 
     @property
     def best_parameters(self) -> dict[str, Any]:
@@ -124,12 +128,25 @@ class SweepResult(Displayable):
 
     @property
     def combos_per_second(self) -> float:
-        """Return the combinations computed in a second."""
-        return self.trials / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
+        """Return the combinations computed in a second, without those of an earlier attempt."""
+        return (self.trials - self.resumed_trials) / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
 
     @cached_property
     def hash(self) -> str:
         """Return the SHA-256 over strategy, parameters and metrics of every trial."""
-        rows = {name: self.table[name].tolist() for name in self.parameters}
+        digest = hashlib.sha256()
+        for piece in self._canonical_text():
+            digest.update(piece.encode())
+        return digest.hexdigest()
+
+    def _canonical_text(self) -> Iterator[str]:
+        """Yield the canonical JSON of name, parameters, their values and the metrics' hash, piece by piece."""
+        yield f"[{canonical_json(self.strategy.name)},{canonical_json(self.parameters)},{{"
+        for number, name in enumerate(sorted(self.parameters)):
+            yield f"{',' if number else ''}{canonical_json(name)}:["
+            for start in range(0, self.trials, BLOCK_VALUES):
+                values = self.table[name].iloc[start : start + BLOCK_VALUES].tolist()
+                yield ("," if start else "") + canonical_json(values)[1:-1]
+            yield "]"
         arrays = hash_arrays((name, self.table[name].to_numpy()) for name in METRICS)
-        return hash_json([self.strategy.name, list(self.parameters), rows, arrays])
+        yield f"}},{canonical_json(arrays)}]"

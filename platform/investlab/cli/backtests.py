@@ -23,7 +23,7 @@ Commission = Annotated[float, typer.Option(help="Commission in basis points of t
 Slippage = Annotated[float, typer.Option(help="Slippage in basis points of the price.")]
 Cash = Annotated[float, typer.Option("--cash", help="Initial cash.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
-ExecutorName = Annotated[str, typer.Option(help="auto, serial or ray.")]
+ExecutorName = Annotated[str, typer.Option(help="auto, serial, threads or ray.")]
 
 
 @app.command()

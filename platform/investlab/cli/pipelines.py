@@ -26,7 +26,7 @@ def run_by_name(
     name: Annotated[str, typer.Argument(help="Name of the pipeline, such as research.")],
     param: Annotated[list[str] | None, typer.Option(help="A parameter as name=value; repeat for more.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Read only what was known by then.")] = None,
-    executor: Annotated[str | None, typer.Option(help="auto, serial or ray.")] = None,
+    executor: Annotated[str | None, typer.Option(help="auto, serial, threads or ray.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Run every step, also unchanged ones.")] = False,
 ) -> None:
     """Run a pipeline; unchanged steps are skipped, an interrupted run is resumed."""

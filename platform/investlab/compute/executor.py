@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,7 +20,7 @@ from ray.exceptions import (
 from investlab.compute.head import attach, one_line, start_head
 from investlab.core.config import Settings
 from investlab.core.errors import ExecutionFailed, InvalidInput, InvestlabError, WorkerLost
-from investlab.core.executor import Item, Outcome, Progress, Result, Shared, no_progress
+from investlab.core.executor import Answer, Item, Result, Shared, StreamingExecutor
 
 MAX_RETRIES = 3
 _IN_FLIGHT_PER_WORKER = 4
@@ -50,23 +50,19 @@ def _answer(function: Callable[[Any, Any], Any], shared: Any, item: Any) -> _Ans
         return _Answer(os.getpid(), failure=(one_line(error), traceback.format_exc()))
 
 
-class RayExecutor:
-    """Runs the items of a map on the workers of the Ray cluster that this process is connected to."""
+class RayExecutor(StreamingExecutor):
+    """Runs items on the workers of the Ray cluster that this process is connected to."""
 
     name = "ray"
 
     def __init__(self, workers: int, reason: str = "") -> None:
+        super().__init__(reason)
         self.workers = workers
-        self.reason = reason
 
-    def map(
-        self,
-        function: Callable[[Shared, Item], Result],
-        shared: Shared,
-        items: Sequence[Item],
-        progress: Progress = no_progress,
-    ) -> Outcome[Result]:
-        """Return `function(shared, item)` for each item, in order; `shared` is put once and read-only in the workers.
+    def stream(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
+    ) -> Generator[Answer[Result]]:
+        """Yield the answer to each item as soon as it is there; `shared` is put once and read-only in the workers.
 
         When several items fail, the error of the first one in item order is raised, as a serial map would.
 
@@ -75,34 +71,35 @@ class RayExecutor:
             ExecutionFailed: The function raised something that is no `InvestlabError`.
             InvalidInput: The function, the shared data or an item cannot be sent to a worker.
         """
-        put = [_sent(ray.put, function, "function"), _sent(ray.put, shared, "shared data")] if items else []
+        put = [_sent(ray.put, function, "function"), _sent(ray.put, shared, "shared data")]
         task: Any = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_answer)
+        total = f" of {len(items)}" if isinstance(items, Sized) else ""
+        coming = iter(enumerate(items))
         in_flight: dict[Any, int] = {}
-        answers: dict[int, _Answer] = {}
         failure: InvestlabError | None = None
-        wanted, submitted = len(items), 0
         try:
-            while in_flight or submitted < wanted:
-                while submitted < wanted and len(in_flight) < self.workers * _IN_FLIGHT_PER_WORKER:
-                    in_flight[_sent(lambda item: task.remote(*put, item), items[submitted], "item")] = submitted
-                    submitted += 1
-                for reference in ray.wait(list(in_flight), num_returns=1)[0]:
-                    index = in_flight.pop(reference)
-                    answer = _collected(reference, index, len(items))
-                    if isinstance(answer, _Answer):
-                        answers[index] = answer
-                        progress(len(answers), len(items))
-                    else:
-                        failure, wanted = answer, index
-                        _cancel([ref for ref, later in in_flight.items() if later > index], force=False)
-                        in_flight = {ref: earlier for ref, earlier in in_flight.items() if earlier < index}
+            while True:
+                while failure is None and len(in_flight) < self.workers * _IN_FLIGHT_PER_WORKER:
+                    following = next(coming, None)
+                    if following is None:
+                        break
+                    in_flight[_sent(lambda item: task.remote(*put, item), following[1], "item")] = following[0]
+                if not in_flight:
+                    break
+                reference = ray.wait(list(in_flight), num_returns=1)[0][0]
+                place = in_flight.pop(reference)
+                answer = _collected(reference, f"Item {place + 1}{total}")
+                if isinstance(answer, _Answer):
+                    yield Answer(place, answer.value, answer.pid)
+                else:
+                    failure = answer
+                    _cancel([ref for ref, later in in_flight.items() if later > place], force=False)
+                    in_flight = {ref: earlier for ref, earlier in in_flight.items() if earlier < place}
         except BaseException:
             _cancel(in_flight, force=True)
             raise
         if failure is not None:
             raise failure
-        pids = tuple(sorted({answer.pid for answer in answers.values()}))
-        return Outcome([answers[index].value for index in range(len(items))], self.name, pids, self.reason)
 
 
 def _sent(send: Callable[[Any], Any], value: Any, what: str) -> Any:
@@ -120,8 +117,7 @@ def _cancel(references: Iterable[Any], *, force: bool) -> None:
         ray.cancel(reference, force=force)
 
 
-def _collected(reference: Any, index: int, total: int) -> _Answer | InvestlabError:
-    place = f"Item {index + 1} of {total}"
+def _collected(reference: Any, place: str) -> _Answer | InvestlabError:
     try:
         answer: _Answer = ray.get(reference)
     except _LOST as error:

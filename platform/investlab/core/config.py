@@ -13,7 +13,7 @@ from investlab.core.errors import InvalidSettings
 
 PREFIX = "INVESTLAB_"
 
-ExecutorChoice = Literal["auto", "serial", "ray"]
+ExecutorChoice = Literal["auto", "serial", "threads", "ray"]
 
 
 class Settings(BaseModel):
@@ -32,7 +32,7 @@ class Settings(BaseModel):
         None, description="SQLAlchemy URL of the database; default is SQLite in the home folder."
     )
     executor: ExecutorChoice | None = Field(
-        None, description="auto, serial or ray; when set it overrides every argument and pipeline file."
+        None, description="auto, serial, threads or ray; when set it overrides every argument and pipeline file."
     )
     ray_address: str | None = Field(None, description="Address of a running Ray head; default starts a local one.")
     ray_workers: int = Field(2, ge=1, description="Workers of a local Ray head.")

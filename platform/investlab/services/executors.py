@@ -6,7 +6,7 @@ from typing import Protocol, Self, cast
 
 from investlab.core.config import ExecutorChoice, Settings
 from investlab.core.errors import ExecutionFailed, InvalidInput
-from investlab.core.executor import Executor, SerialExecutor
+from investlab.core.executor import Executor, SerialExecutor, ThreadExecutor, in_process, processors
 from investlab.core.extensions import EXECUTORS, load_extension
 
 
@@ -36,16 +36,22 @@ class RayDoor(Protocol):
 
 
 WORTH_STARTING_SECONDS = 5.0
-CHOICES = ("auto", "serial", "ray")
+"""From so much work on that only processes can share, Ray is worth starting, or going to where it runs already."""
+
+WORTH_LEAVING_SECONDS = 60.0
+"""From so much work on that threads can share, starting Ray on this machine costs little beside it."""
+
+CHOICES = ("auto", "serial", "threads", "ray")
 
 
 def choose_executor(
-    settings: Settings, requested: str, estimate: Callable[[], float]
+    settings: Settings, requested: str, estimate: Callable[[], float], threads: int = 1
 ) -> AbstractContextManager[Executor]:
     """Give the executor to use; its `reason` says why.
 
     `settings.executor` (INVESTLAB_EXECUTOR) overrides `requested`. `auto` asks for an estimate of the seconds of work
-    on one worker and chooses Ray only from five seconds on.
+    on one worker. Up to five seconds, or a minute where `threads` of this process can share the work, it stays here;
+    beyond that it goes to Ray.
 
     Raises:
         InvalidInput: There is no such executor.
@@ -58,23 +64,29 @@ def choose_executor(
         return nullcontext(SerialExecutor(f"{source}={choice}"))
     if choice == "ray":
         return _ray(settings, f"{source}={choice}")
+    if choice == "threads":
+        return nullcontext(ThreadExecutor(processors(), f"{source}={choice}"))
     seconds = estimate()
     reason = f"auto: about {seconds:.1f} s of work"
-    if seconds < WORTH_STARTING_SECONDS:
-        return nullcontext(SerialExecutor(f"{reason}, less than {WORTH_STARTING_SECONDS:.0f} s"))
+    worth = WORTH_LEAVING_SECONDS if threads > 1 and settings.ray_address is None else WORTH_STARTING_SECONDS
+    if seconds < worth:
+        return nullcontext(in_process(seconds, threads, f"{reason}, less than {worth:.0f} s"))
     if settings.ray_address is None and settings.ray_workers < 2:
-        return nullcontext(SerialExecutor(f"{reason}, but only one worker"))
-    return _ray_or_serial(settings, reason)
+        return nullcontext(in_process(seconds, threads, f"{reason}, but only one worker"))
+    return _ray_or_here(settings, seconds, threads)
 
 
 @contextmanager
-def _ray_or_serial(settings: Settings, reason: str) -> Iterator[Executor]:
-    """Give an executor on Ray, or the serial one when Ray does not start; its reason says so."""
+def _ray_or_here(settings: Settings, seconds: float, threads: int) -> Iterator[Executor]:
+    """Give an executor on Ray, or one of this process when Ray does not start; its reason says so."""
+    reason = f"auto: about {seconds:.1f} s of work"
     with ExitStack() as stack:
         try:
             chosen = stack.enter_context(_ray(settings, reason))
         except ExecutionFailed as error:
-            chosen = SerialExecutor(f"{reason}; serial because Ray is not to be had: {error.detail}")
+            here = in_process(seconds, threads, reason)
+            here.reason = f"{reason}; {here.name} because Ray is not to be had: {error.detail}"
+            chosen = here
         yield chosen
 
 

@@ -15,7 +15,13 @@ def failures_recorded(context: Context, record: Callable[[Session, str, datetime
     try:
         yield
     except BaseException as error:
-        reason = error.sentence if isinstance(error, InvestlabError) else type(error).__name__
+        reason = _reason(error)
         at = context.clock.now()
         context.database.write(lambda session: record(session, reason, at))
         raise
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "It was interrupted."
+    return error.sentence if isinstance(error, InvestlabError) else type(error).__name__

@@ -5,8 +5,10 @@ from typing import cast
 
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
+from investlab.backtest.grid import expand_grid
 from investlab.backtest.strategies import Strategy
-from investlab.backtest.sweep import sweep
+from investlab.backtest.sweep import SweepTask, plan_sweep
+from investlab.backtest.terms import agree_terms
 from investlab.core.errors import Conflict, NotFound, NotReproducible
 from investlab.core.executor import Progress
 from investlab.core.extensions import STRATEGIES, load_extension
@@ -88,17 +90,10 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
         )
         found, used = single.hash, "serial"
     else:
-        with choose_executor(context.settings, executor, lambda: 0.0) as chosen:
-            swept = sweep(
-                strategy,
-                spec.grid or {},
-                panel,
-                costs=costs,
-                execution=spec.execution,
-                initial_cash=spec.initial_cash,
-                executor=chosen,
-                progress=progress,
-            )
+        terms = agree_terms(panel, costs, spec.execution, spec.initial_cash)
+        planned = plan_sweep(SweepTask(strategy, panel, terms), expand_grid(strategy, spec.grid or {}))
+        with choose_executor(context.settings, executor, planned.measure, planned.threads) as chosen:
+            swept = planned.run(chosen, progress)
         found, used = swept.hash, chosen.name
     return Reproduction(
         run_id=run.run_id, recorded_hash=run.result_hash, hash=found, executor=used, differences=tuple(differences)

@@ -10,9 +10,10 @@ from investlab.analytics.ratios import sharpe
 from investlab.analytics.returns import peak_before, returns_since
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
+from investlab.backtest.grid import expand_grid
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy, StrategyDescription, describe_strategy
-from investlab.backtest.sweep import estimate_seconds, sweep
+from investlab.backtest.sweep import SweepTask, plan_sweep
 from investlab.backtest.sweep_result import SweepResult
 from investlab.backtest.terms import agree_terms
 from investlab.core.errors import Conflict, InvalidInput
@@ -26,8 +27,10 @@ from investlab.services.context import Context
 from investlab.services.executors import choose_executor
 from investlab.services.prices import request_of
 from investlab.services.recording import failures_recorded
+from investlab.services.sweeping import discard, noted, resumable, take_over
 from investlab.store.repositories import audit, backtests, outbox
 from investlab.store.results import decode_result, encode_result
+from investlab.store.sweep_chunks import SweepChunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +101,42 @@ def run_backtest(context: Context, request: BacktestRequest) -> BacktestResult:
 def run_sweep(context: Context, request: SweepRequest, progress: Progress) -> SweepResult:
     """Return the sweep, computed or from the run that has its key; its trials are counted once.
 
+    An earlier attempt that broke off is gone on with: only what it left undone is computed.
+
     Raises:
         UnknownParameter: The strategy has no such parameter; near matches are named.
         InvalidInput: The panel has no recorded data, or no combination can be traded on these terms.
         WorkerLost: Workers died and their work could not be completed elsewhere.
+        Busy: Another process is computing the same sweep.
     """
     described = describe_strategy(request.strategy)
     planned = _plan(context, RunKind.SWEEP, request.strategy, described, request, request.grid)
     recorded = _recorded(context, planned)
     if recorded is not None:
+        discard(context, planned.start.key)
         return cast("SweepResult", recorded)
-    terms: dict[str, Any] = {
-        "costs": request.costs,
-        "execution": request.execution,
-        "initial_cash": request.initial_cash,
-    }
+    with resumable(context, planned.start, is_identified=not planned.uncached) as chunks:
+        recorded = _recorded(context, planned)  # by the process that held the chunks until now
+        if recorded is None:
+            take_over(context, chunks, planned.start.run_id)
+            recorded = _computed_sweep(context, planned, request, chunks, progress)
+        if chunks is not None:
+            chunks.clear()
+    return cast("SweepResult", recorded)
 
-    def estimate() -> float:
-        return estimate_seconds(request.strategy, request.grid, request.panel, **terms)
+
+def _computed_sweep(
+    context: Context, planned: _Planned, request: SweepRequest, chunks: SweepChunks | None, progress: Progress
+) -> SweepResult:
+    start = planned.start
+    terms = agree_terms(request.panel, request.costs, request.execution, request.initial_cash)
 
     def compute() -> tuple[SweepResult, RunOutcome]:
-        with choose_executor(context.settings, request.executor, estimate) as executor:
-            result = sweep(request.strategy, request.grid, request.panel, executor=executor, progress=progress, **terms)
-        signed = result.recorded(planned.start.run_id, planned.start.code_identity, _remarks(planned))
+        combinations = expand_grid(request.strategy, request.grid)
+        work = plan_sweep(SweepTask(request.strategy, request.panel, terms), combinations, chunks)
+        with choose_executor(context.settings, request.executor, work.measure, work.threads) as executor:
+            result = work.run(executor, noted(context, start.run_id, progress))
+        signed = result.recorded(start.run_id, start.code_identity, _remarks(planned))
         return signed, _sweep_outcome(context, signed)
 
     result, summary = _execute(context, planned, compute)

@@ -310,12 +310,14 @@ class Workspace:
     ) -> SweepResult:
         """Return a recorded sweep over every combination of the grid; its trials are counted in the ledger.
 
-        `executor` is `auto` (Ray from about five seconds of work on), `serial` or `ray`; INVESTLAB_EXECUTOR overrides
-        it. The result is the same to the bit.
+        `executor` is `auto` (chosen by the measured work), `serial`, `threads` or `ray`; INVESTLAB_EXECUTOR overrides
+        it. The result is the same to the bit. A sweep that broke off goes on with what is missing when it is called
+        again.
 
         Raises:
             UnknownParameter: The strategy has no such parameter; near matches are named.
             InvalidInput: The panel was made from frames, or no combination can be traded on these terms.
+            Busy: Another process is computing the same sweep.
         """
         request = runs.SweepRequest(strategy, grid, panel, costs, parse_execution(execution), initial_cash, executor)
         with self._progress(f"sweep of {getattr(strategy, 'name', strategy)}") as progress:

@@ -34,12 +34,14 @@ def encode_result(result: Result) -> bytes:
     """Return a result as bytes; equal results give equal bytes."""
     arrays: Arrays = {}
     header = _sweep_header(result, arrays) if isinstance(result, SweepResult) else _backtest_header(result, arrays, "")
-    stream = BytesIO()
     text = canonical_json({"format": FORMAT, "arrays": list(arrays), **header}).encode()
-    np.save(stream, np.frombuffer(text, dtype=np.uint8), allow_pickle=False)
-    for values in arrays.values():
+    compressor = zlib.compressobj(level=1)
+    pieces = []
+    for values in (np.frombuffer(text, dtype=np.uint8), *arrays.values()):
+        stream = BytesIO()
         np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
-    return zlib.compress(stream.getvalue(), level=1)
+        pieces.append(compressor.compress(stream.getbuffer()))
+    return b"".join((*pieces, compressor.flush()))
 
 
 def decode_result(content: bytes) -> Result:
@@ -155,8 +157,10 @@ def _sweep_header(result: SweepResult, arrays: Arrays) -> dict[str, Any]:
     best = _backtest_header(result.best_result, arrays, "best.")
     plain = {}
     for name in result.table.columns:
-        if name in result.parameters:
+        if name in result.parameters and result.table[name].dtype != np.int64:
             plain[str(name)] = result.table[name].tolist()
+        elif name in result.parameters:  # a million windows are no text
+            arrays[f"table.{name}"] = result.table[name].to_numpy()
         else:
             arrays[f"table.{name}"] = result.table[name].to_numpy(np.float64)
     if result.block_moments is not None:
@@ -175,6 +179,7 @@ def _sweep_header(result: SweepResult, arrays: Arrays) -> dict[str, Any]:
         "worker_pids": list(result.worker_pids),
         "reason": result.reason,
         "elapsed_seconds": result.elapsed_seconds,
+        "resumed_trials": result.resumed_trials,
         "counted": result.counted,
         "cumulative_trials": result.cumulative_trials,
     }
@@ -196,6 +201,7 @@ def _sweep(header: Mapping[str, Any], arrays: Arrays) -> SweepResult:
         worker_pids=tuple(header["worker_pids"]),
         reason=header["reason"],
         elapsed_seconds=header["elapsed_seconds"],
+        resumed_trials=header.get("resumed_trials", 0),
         counted=header["counted"],
         cumulative_trials=header["cumulative_trials"],
         block_moments=arrays.get("block_moments"),

@@ -32,7 +32,7 @@ def test_one_worker_is_not_worth_a_head() -> None:
 
 
 def test_an_unknown_executor_is_named() -> None:
-    with pytest.raises(InvalidInput, match="Use one of auto, serial, ray"):
+    with pytest.raises(InvalidInput, match="Use one of auto, serial, threads, ray"):
         choose_executor(Settings(), "spark", lambda: 0.0)
 
 

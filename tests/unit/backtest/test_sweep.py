@@ -1,6 +1,6 @@
 """Sweeps: the fused way is the plain way, chunks change nothing, and luck is accounted for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,15 +15,14 @@ from investlab.backtest.strategies import BuyAndHold, MonthlyMomentum, SmaCross
 from investlab.backtest.sweep import (
     SweepTask,
     chunk_size_of,
-    estimate_seconds,
     fused_chunk,
     generic_chunk,
-    run_sweep,
+    plan_sweep,
     sweep,
 )
 from investlab.backtest.terms import agree_terms
 from investlab.core.errors import InvalidInput, UnknownParameter
-from investlab.core.executor import Outcome, SerialExecutor
+from investlab.core.executor import Answer, SerialExecutor, StreamingExecutor
 from investlab.market.panel import PricePanel
 from tests.support.panels import make_panel, random_panel
 
@@ -57,7 +56,7 @@ def test_chunks_change_no_bit(strategy: type, grid: dict[str, list[int]]) -> Non
     task = make_task(strategy, random_panel(2, sessions=150, instruments=4, missing=0.02, actions=8))
     combinations = expand_grid(strategy, grid)
     sweeps = [
-        run_sweep(task, combinations.valid, combinations.invalid, SerialExecutor(), chunk_size=size)
+        plan_sweep(task, combinations).run(SerialExecutor(), unit_size=size)
         for size in (1, 7, len(combinations.valid), None)
     ]
     assert len({result.hash for result in sweeps}) == 1
@@ -150,29 +149,29 @@ def test_an_empty_grid_is_one_trial_of_the_defaults() -> None:
 def test_progress_counts_combinations() -> None:
     seen: list[tuple[int, int]] = []
     task = make_task(SmaCross, random_panel(0, sessions=60))
-    combinations = expand_grid(SmaCross, GRID).valid
-    run_sweep(task, combinations, 0, SerialExecutor(), lambda done, total: seen.append((done, total)), chunk_size=5)
-    assert [done for done, _ in seen] == [5, 10, len(combinations)]
-    assert {total for _, total in seen} == {len(combinations)}
+    planned = plan_sweep(task, expand_grid(SmaCross, GRID))
+    planned.run(SerialExecutor(), lambda done, total: seen.append((done, total)), unit_size=5)
+    count = len(planned.combinations)
+    assert seen == [(done, count) for done in (*range(5, count, 5), count)]
 
 
-class Backwards:
+class Backwards(StreamingExecutor):
     """An executor that works from the last item to the first, as a cluster might."""
 
     name = "backwards"
     workers = 2
 
-    def map(self, function: Callable, shared: object, items: Sequence, progress: Callable = print) -> Outcome:
-        results = [function(shared, item) for item in reversed(items)]
-        return Outcome(results[::-1], self.name, (11, 12), "for a test")
+    def stream(self, function: Callable, shared: object, items: Iterable) -> Generator[Answer]:
+        for place, item in reversed(list(enumerate(items))):
+            yield Answer(place, function(shared, item), 12 - place % 2)
 
 
 def test_the_executor_changes_no_bit_and_is_named() -> None:
     panel = random_panel(8, sessions=150)
-    serial, other = sweep(SmaCross, GRID, panel), sweep(SmaCross, GRID, panel, executor=Backwards())
+    serial, other = sweep(SmaCross, GRID, panel), sweep(SmaCross, GRID, panel, executor=Backwards("for a test"))
     assert serial.hash == other.hash
     assert (serial.executor, other.executor) == ("serial", "backwards")
-    assert other.worker_pids == (11, 12)
+    assert other.worker_pids == (12,)
     assert other.reason == "for a test"
     assert serial.elapsed_seconds > 0
     assert serial.combos_per_second == serial.trials / serial.elapsed_seconds
@@ -183,12 +182,6 @@ def test_units_of_work_depend_on_strategy_and_panel_alone() -> None:
     wide = make_panel({f"S{number}": [10.0, 10.0] for number in range(1_000)})
     assert chunk_size_of(make_task(SmaCross, wide)) == 100
     assert chunk_size_of(make_task(BuyAndHold, wide)) == 16
-
-
-def test_an_estimate_is_positive_for_both_ways() -> None:
-    panel = random_panel(0, sessions=60)
-    assert estimate_seconds(SmaCross, GRID, panel) > 0
-    assert estimate_seconds(MonthlyMomentum, {"k": [1, 2, 3]}, panel) > 0
 
 
 def test_the_hash_tells_sweeps_apart() -> None:
