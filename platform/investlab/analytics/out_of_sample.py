@@ -6,7 +6,7 @@ chapter 12 (combinatorial purged cross-validation).
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 from investlab.analytics.splits import Fold
@@ -122,7 +122,7 @@ class CombinatorialPlan:
                 remedy=f"Use a longer panel or fewer groups: {2 * self.groups} sessions are needed.",
             )
         edges = [group * sessions // self.groups for group in range(self.groups + 1)]
-        return tuple(range(start, stop) for start, stop in zip(edges, edges[1:], strict=False))
+        return tuple(range(start, stop) for start, stop in pairwise(edges))
 
     def training(self, sessions: int, tested: tuple[int, ...]) -> tuple[range, ...]:
         """Return the stretches of sessions that a split trains on, ascending.

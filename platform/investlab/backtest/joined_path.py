@@ -2,7 +2,7 @@
 
 At the close before a window the account is brought to what the window's parameters want, by orders that pay their
 costs: for signals the instruments whose state differs are bought or sold, for weights the portfolio that those
-parameters would hold by then is the target. Windows whose parameters are those of the window before trade nothing extra.
+parameters would hold by then is the target. Windows that keep the parameters of the one before trade nothing extra.
 """
 
 from collections.abc import Sequence
@@ -76,10 +76,7 @@ def standing(entries: np.ndarray, exits: np.ndarray) -> np.ndarray:
     for column in range(entries.shape[1]):
         state = False
         for t in range(entries.shape[0]):
-            if state:
-                state = not exits[t, column]
-            else:
-                state = entries[t, column]
+            state = not exits[t, column] if state else entries[t, column]
             wanted[t, column] = state
     return wanted
 

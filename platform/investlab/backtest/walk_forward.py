@@ -112,9 +112,7 @@ def run_walk_forward(task: WalkForwardTask, executor: Executor, progress: Progre
     )
 
 
-def _account(
-    task: WalkForwardTask, combinations: Combinations, choices: Sequence[tuple[int, range]]
-) -> BacktestResult:
+def _account(task: WalkForwardTask, combinations: Combinations, choices: Sequence[tuple[int, range]]) -> BacktestResult:
     """Return the account that is traded through choices (trial, sessions) in turn."""
     strategy, terms = task.sweep.strategy, task.sweep.terms
     legs = [Leg(strategy(**combinations.valid[trial]), sessions, trial) for trial, sessions in choices]

@@ -11,7 +11,7 @@ from investlab.analytics.ratios import cagr, volatility_and_sharpe
 from investlab.core.errors import InvalidInput
 
 MEASURES = ("sharpe", "sortino", "calmar", "total_return", "volatility", "max_drawdown")
-"""What is measured of the returns of a window, with the formulas of `analytics.performance`; an undefined ratio is 0."""
+"""What is measured of a window's returns, with the formulas of `analytics.performance`; an undefined ratio is 0."""
 
 
 class Criterion(StrEnum):
@@ -29,12 +29,12 @@ class Criterion(StrEnum):
 
 
 class Windows(NamedTuple):
-    """Stretches of sessions (start, stop) and the window that each belongs to, ascending; `count` windows in all."""
+    """Stretches of sessions (start, stop) and the window that each belongs to, ascending; `total` windows in all."""
 
     start: np.ndarray
     stop: np.ndarray
     window: np.ndarray
-    count: int
+    total: int
 
 
 def parse_criterion(criterion: Criterion | str) -> Criterion:
@@ -62,10 +62,10 @@ def lay_out(windows: Sequence[Sequence[range]]) -> Windows:
 @compiled
 def measure_windows(returns: np.ndarray, windows: Windows, sessions_per_year: float) -> np.ndarray:
     """Return the measures (windows × measures) of returns by session; the stretches of a window are strung together."""
-    rows = np.zeros((windows.count, 6))
+    rows = np.zeros((windows.total, 6))
     gathered = np.empty(len(returns))
     place = 0
-    for window in range(windows.count):
+    for window in range(windows.total):
         used = 0
         while place < len(windows.start) and windows.window[place] == window:
             for t in range(windows.start[place], windows.stop[place]):

@@ -75,8 +75,8 @@ def measure_part(task: WindowTask, part: SweepPart) -> tuple[np.ndarray, np.ndar
     """Return one unit of work: its measures, and the block moments of the trials that are kept."""
     panel = task.sweep.panel
     chunk = part.combinations
-    navs = crossing_navs(task.sweep, chunk) if task.sweep.strategy is SmaCross else plain_navs(task.sweep, chunk)
-    measures = np.empty((len(navs), task.windows.count, len(MEASURES)))
+    navs = navs_of(task.sweep, chunk)
+    measures = np.empty((len(navs), task.windows.total, len(MEASURES)))
     moments = np.empty((len(navs), 2 * BLOCKS))
     for place, nav in enumerate(navs):
         returns = session_returns(nav)
@@ -89,6 +89,11 @@ def measure_part(task: WindowTask, part: SweepPart) -> tuple[np.ndarray, np.ndar
 def session_returns(nav: np.ndarray) -> np.ndarray:
     """Return the simple return of each session; 0 for the first, which has none."""
     return np.concatenate([np.zeros(1), simple_returns(nav)])
+
+
+def navs_of(task: SweepTask, chunk: Chunk) -> np.ndarray:
+    """Return the NAVs (combinations × sessions) of a chunk of combinations."""
+    return crossing_navs(task, chunk) if task.strategy is SmaCross else plain_navs(task, chunk)
 
 
 def plain_navs(task: SweepTask, chunk: Chunk) -> np.ndarray:
