@@ -62,6 +62,13 @@ class CrossValidationResult(Displayable):
         """Return how many combinations were tried."""
         return len(self.trial_sharpes)
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return mean, lowest and highest Sharpe ratio of the paths, and the share of paths below 0."""
+        found = self.distribution
+        names = {"mean": "sharpe", "min": "lowest_sharpe", "max": "highest_sharpe", "share below 0": "losing_paths"}
+        return {name: float(found[label]) for label, name in names.items()}
+
     @cached_property
     def sharpes(self) -> pd.Series:
         """Return the annualised Sharpe ratio of each path."""

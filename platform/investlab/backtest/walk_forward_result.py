@@ -101,6 +101,22 @@ class WalkForwardResult(Displayable):
         return self.out_of_sample.run_id
 
     @property
+    def code_identity(self) -> str | None:
+        """Return the identity of the code of the recorded run, None where nothing recorded it."""
+        return self.out_of_sample.code_identity
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics of the joined account, and how steady the choices were."""
+        kept = {"share_kept": self.share_kept} if len(self.windows) > 1 else {}
+        return {**self.out_of_sample.metrics, **kept, "switch_costs": self.switch_costs}
+
+    @property
+    def trial_sharpes(self) -> np.ndarray:
+        """Return the annualised Sharpe ratio of each trial over all tests."""
+        return self.trials["sharpe"].to_numpy(np.float64)
+
+    @property
     def equity(self) -> pd.DataFrame:
         """Return the NAV by session of the walk-forward, of the best parameters in hindsight, and of buy-and-hold."""
         held = self.out_of_sample.benchmark
@@ -150,7 +166,7 @@ class WalkForwardResult(Displayable):
     @property
     def trial_variance(self) -> float:
         """Return the variance (ddof 1) of the trials' Sharpe ratios per session over all tests."""
-        ratios = self.trials["sharpe"].to_numpy() / sqrt(self.source.sessions_per_year)
+        ratios = self.trial_sharpes / sqrt(self.source.sessions_per_year)
         return float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
 
     @cached_property

@@ -13,7 +13,6 @@ from investlab.backtest.strategies import MonthlyMomentum, SmaCross
 from investlab.backtest.verdict import VerdictKind
 from investlab.backtest.walk_forward import walk_forward
 from investlab.core.errors import InvalidInput
-from investlab.market.panel import PricePanel
 from tests.support.panels import make_panel, random_panel, until, with_another_future
 from tests.support.walking import AllOrNothing, Echo, InOrOut, echo_panel
 
