@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from investlab.backtest.engine import simulate_signals, simulate_weights
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
+    from investlab.backtest.purged_cross_validation import purged_cross_validation
+    from investlab.backtest.purged_result import CrossValidationResult
     from investlab.backtest.result import BacktestResult
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
     from investlab.backtest.sweep import sweep
     from investlab.backtest.sweep_result import SweepResult
+    from investlab.backtest.walk_forward import walk_forward
+    from investlab.backtest.walk_forward_result import WalkForwardResult
     from investlab.core.errors import InvestlabError
     from investlab.market.panel import PricePanel
     from investlab.schemas.screens import Screen
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "BacktestResult": ("investlab.backtest.result", "BacktestResult"),
     "Costs": ("investlab.backtest.costs", "Costs"),
+    "CrossValidationResult": ("investlab.backtest.purged_result", "CrossValidationResult"),
     "InvestlabError": ("investlab.core.errors", "InvestlabError"),
     "LeakReport": ("investlab.backtest.lookahead_report", "LeakReport"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
@@ -31,17 +36,21 @@ _PUBLIC = {
     "Screen": ("investlab.schemas.screens", "Screen"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
+    "WalkForwardResult": ("investlab.backtest.walk_forward_result", "WalkForwardResult"),
     "Workspace": ("investlab.services.workspace", "Workspace"),
     "audit_lookahead": ("investlab.backtest.lookahead", "audit_lookahead"),
     "open": ("investlab.services.workspace", "open_workspace"),
+    "purged_cross_validation": ("investlab.backtest.purged_cross_validation", "purged_cross_validation"),
     "simulate_signals": ("investlab.backtest.engine", "simulate_signals"),
     "simulate_weights": ("investlab.backtest.engine", "simulate_weights"),
     "sweep": ("investlab.backtest.sweep", "sweep"),
+    "walk_forward": ("investlab.backtest.walk_forward", "walk_forward"),
 }
 
 __all__ = [
     "BacktestResult",
     "Costs",
+    "CrossValidationResult",
     "InvestlabError",
     "LeakReport",
     "MonthlyMomentum",
@@ -49,12 +58,15 @@ __all__ = [
     "Screen",
     "SmaCross",
     "SweepResult",
+    "WalkForwardResult",
     "Workspace",
     "audit_lookahead",
     "open",
+    "purged_cross_validation",
     "simulate_signals",
     "simulate_weights",
     "sweep",
+    "walk_forward",
 ]
 
 

@@ -41,6 +41,7 @@ class Selection:
 
     `counted_trials` are all trials of the ledger, None where nothing counts them; `trial_variance` is the variance of
     the sweep's Sharpe ratios per session; `block_moments` are the rows of `write_block_moments` over `sessions`.
+    `subject` names what is judged where it is not the best trial itself.
     """
 
     trials: int
@@ -48,6 +49,7 @@ class Selection:
     trial_variance: float
     sessions: int
     block_moments: np.ndarray | None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Verdict:
     minimum_track_record_years: float
     minimum_backtest_years: float
     is_spread_known: bool
+    subject: str = ""
 
     @property
     def kind(self) -> VerdictKind:
@@ -122,7 +125,8 @@ class Verdict:
     @property
     def _choice(self) -> str:
         counted = "uncounted" if self.counted_trials is None else f"{self.counted_trials:,} in the ledger"
-        return f"the best of {self.trials:,} {'trial' if self.trials == 1 else 'trials'} ({counted})"
+        subject = self.subject or "the best"
+        return f"{subject} of {self.trials:,} {'trial' if self.trials == 1 else 'trials'} ({counted})"
 
     @property
     def _support(self) -> tuple[str, ...]:
@@ -165,6 +169,7 @@ def reach_verdict(best: np.ndarray, selection: Selection, sessions_per_year: flo
         minimum_track_record_years=minimum_track_record(moments, luck, CONFIDENCE) / sessions_per_year,
         minimum_backtest_years=minimum_backtest_years(counted, moments.sharpe * year),
         is_spread_known=counted == selection.trials or selection.trial_variance >= 1.0 / (moments.observations - 1),
+        subject=selection.subject,
     )
 
 

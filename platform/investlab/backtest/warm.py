@@ -9,6 +9,7 @@ from investlab.analytics.symmetric_splits import overfitting_of
 from investlab.backtest.engine import simulate_signals, simulate_weights
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
+from investlab.backtest.walk_forward import walk_forward
 from investlab.market.panel import PricePanel
 from investlab.schemas.market import PriceBasis
 
@@ -22,6 +23,7 @@ def warm_kernels() -> None:
     traded = simulate_signals(panel, signals, ~signals)
     simulate_weights(panel, close.iloc[[0, 4]] / 100.0)
     sweep(SmaCross, {"fast": [2], "slow": [3]}, panel)
+    walk_forward(SmaCross, {"fast": [2], "slow": [3]}, panel, train=4, test=2)
     noise = np.sin(np.arange(64.0)).reshape(32, 2)
     overfitting_of(noise)
     bootstrap_intervals(noise[:, 0])

@@ -95,6 +95,12 @@ class Conflict(InvestlabError):
     title = "Conflict"
 
 
+class HoldoutSealed(Conflict):
+    """The data asked for are held out, and nothing has opened them."""
+
+    code = "holdout_sealed"
+
+
 class Busy(InvestlabError):
     """Another writer holds the resource; the same request may succeed later."""
 

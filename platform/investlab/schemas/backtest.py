@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -42,10 +42,37 @@ class PanelRequest(Frozen):
     dataset_version: int | None = None
 
 
+class WalkForwardSpec(Frozen):
+    """A sweep whose parameters are chosen window after window and tested on what follows; lengths in sessions."""
+
+    method: Literal["walk_forward"] = "walk_forward"
+    train: int
+    test: int
+    anchored: bool = False
+    purge: int = 0
+    embargo: int = 0
+    criterion: str = "sharpe"
+
+
+class CrossValidationSpec(Frozen):
+    """A sweep whose parameters are chosen on some groups of sessions and tested on the others, in every split."""
+
+    method: Literal["purged_cross_validation"] = "purged_cross_validation"
+    groups: int = 6
+    test_groups: int = 2
+    purge: int = 0
+    embargo: int = 0
+    criterion: str = "sharpe"
+
+
+OutOfSampleSpec = WalkForwardSpec | CrossValidationSpec
+
+
 class BacktestSpec(Frozen):
     """Everything that determines a backtest besides code: panel, strategy, parameters, execution, costs, cash, seed.
 
-    `grid` is set for a sweep and maps parameter names to the values tried. `strategy_identity` is a hash of the
+    `grid` is set for a sweep and maps parameter names to the values tried; `out_of_sample` says how its choice is
+    tested. `strategy_identity` is a hash of the
     strategy's code and state; None where they could not be determined.
     """
 
@@ -54,6 +81,7 @@ class BacktestSpec(Frozen):
     strategy_identity: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, list[Any]] | None = None
+    out_of_sample: OutOfSampleSpec | None = None
     execution: Execution = Execution.NEXT_OPEN
     costs: CostSpec = CostSpec()
     initial_cash: float = Field(100_000.0, gt=0)

@@ -23,7 +23,8 @@ SYSTEM_OWNER = "system"
 class Context:
     """The parts of an open workspace; `as_of` limits every read to what was known by then.
 
-    `mended` says, by dataset, which damaged commits were found when the home was opened and what was done about them.
+    `opened_holdouts` names the datasets whose holdout may be read. `mended` says, by dataset, which damaged commits
+    were found when the home was opened and what was done about them.
     """
 
     settings: Settings
@@ -37,6 +38,7 @@ class Context:
     staging: StagingStore
     owner: str = SYSTEM_OWNER
     as_of: datetime | None = None
+    opened_holdouts: frozenset[str] = frozenset()
     mended: Mapping[str, tuple[Repair, ...]] = field(default_factory=dict)
 
     def new_id(self, prefix: str, *content: object) -> str:

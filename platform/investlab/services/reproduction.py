@@ -18,7 +18,9 @@ from investlab.schemas.ledger import RunKind, RunStatus
 from investlab.schemas.market import Frozen
 from investlab.services.context import Context
 from investlab.services.executors import choose_executor
+from investlab.services.out_of_sample import evaluate_again
 from investlab.services.prices import build_panel
+from investlab.services.runs import SweepRequest
 from investlab.services.training import TRAINING_PREFIX, learner_identity
 from investlab.store.repositories import backtests, training
 
@@ -89,6 +91,11 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
             whole_shares=spec.whole_shares,
         )
         found, used = single.hash, "serial"
+    elif spec.out_of_sample is not None:
+        request = SweepRequest(strategy, spec.grid or {}, panel, costs, spec.execution, spec.initial_cash)
+        with choose_executor(context.settings, executor, lambda: 0.0) as chosen:
+            evaluated = evaluate_again(request, spec.out_of_sample, chosen, progress)
+        found, used = evaluated.hash, chosen.name
     else:
         terms = agree_terms(panel, costs, spec.execution, spec.initial_cash)
         planned = plan_sweep(SweepTask(strategy, panel, terms), expand_grid(strategy, spec.grid or {}))

@@ -17,17 +17,18 @@ from investlab.backtest.sweep import SweepTask, plan_sweep
 from investlab.backtest.sweep_result import SweepResult
 from investlab.backtest.terms import agree_terms
 from investlab.core.errors import Conflict, InvalidInput
-from investlab.core.executor import Progress
+from investlab.core.executor import Executor, Progress
 from investlab.core.hashing import canonical_json, hash_json
 from investlab.core.identity import code_identity, identity_of, lock_hash, source_version
 from investlab.market.panel import PricePanel
-from investlab.schemas.backtest import BacktestSpec, Execution, RunSummary
+from investlab.schemas.backtest import BacktestSpec, Execution, OutOfSampleSpec, RunSummary
 from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
 from investlab.services.context import Context
 from investlab.services.executors import choose_executor
 from investlab.services.prices import request_of
 from investlab.services.recording import failures_recorded
 from investlab.services.sweeping import discard, noted, resumable, take_over
+from investlab.store.evaluations import Evaluation, decode_run, encode_evaluation
 from investlab.store.repositories import audit, backtests, outbox
 from investlab.store.results import decode_result, encode_result
 from investlab.store.sweep_chunks import SweepChunks
@@ -143,7 +144,7 @@ def _computed_sweep(
     return replace(result, cumulative_trials=summary.cumulative_trials)
 
 
-def load_run(context: Context, run_id: str) -> BacktestResult | SweepResult:
+def load_run(context: Context, run_id: str) -> BacktestResult | SweepResult | Evaluation:
     """Return the stored result of a completed run, named by its id or a unique beginning.
 
     Raises:
@@ -158,8 +159,8 @@ def load_run(context: Context, run_id: str) -> BacktestResult | SweepResult:
             f"Run {summary.run_id} has no result: it is {summary.status}.",
             remedy=summary.error or "Run it again.",
         )
-    result = decode_result(context.artifacts.get(record.artifact_sha256))
-    if isinstance(result, SweepResult):
+    result = decode_run(context.artifacts.get(record.artifact_sha256))
+    if not isinstance(result, BacktestResult):
         return replace(result, cumulative_trials=summary.cumulative_trials)
     return result
 
@@ -238,7 +239,7 @@ def _remarks(planned: _Planned) -> tuple[str, ...]:
     return (f"Not cached: what the strategy's code reaches could not be determined ({', '.join(planned.uncached)}).",)
 
 
-def _recorded(context: Context, planned: _Planned) -> BacktestResult | SweepResult | None:
+def _recorded(context: Context, planned: _Planned) -> BacktestResult | SweepResult | Evaluation | None:
     with context.database.read() as session:
         found = backtests.find_by_key(session, planned.start.key)
     return None if found is None else load_run(context, found.run_id)
@@ -285,7 +286,7 @@ def _metrics(result: BacktestResult) -> dict[str, float]:
     return metrics
 
 
-def _execute[R: BacktestResult | SweepResult](
+def _execute[R: BacktestResult | SweepResult | Evaluation](
     context: Context, planned: _Planned, compute: Callable[[], tuple[R, RunOutcome]]
 ) -> tuple[R, RunSummary]:
     """Record the beginning, compute, and record the end with audit event and message in one unit."""
@@ -304,3 +305,51 @@ def _execute[R: BacktestResult | SweepResult](
         return summary
 
     return result, context.database.write(complete)
+
+
+def run_evaluation[E: Evaluation](
+    context: Context, request: SweepRequest, spec: OutOfSampleSpec, evaluate: Callable[[Executor], E]
+) -> E:
+    """Return an out-of-sample evaluation of a grid, computed or from its run; its trials are counted as a sweep's.
+
+    Raises:
+        InvalidInput: The panel has no recorded data, or no combination can be traded on these terms.
+        WorkerLost: Workers died and their work could not be completed elsewhere.
+    """
+    described = describe_strategy(request.strategy)
+    swept = _plan(context, RunKind.SWEEP, request.strategy, described, request, request.grid)
+    whole = swept.start.spec.model_copy(update={"out_of_sample": spec})
+    key = hash_json([swept.start.key, spec.model_dump(mode="json")])
+    planned = replace(swept, start=swept.start.model_copy(update={"spec": whole, "key": key}))
+    recorded = _recorded(context, planned)
+    if recorded is not None:
+        return cast("E", recorded)
+
+    def estimate() -> float:
+        terms: dict[str, Any] = {"costs": request.costs, "execution": request.execution}
+        return estimate_seconds(
+            request.strategy, request.grid, request.panel, initial_cash=request.initial_cash, **terms
+        )
+
+    def compute() -> tuple[E, RunOutcome]:
+        with choose_executor(context.settings, request.executor, estimate) as executor:
+            result = evaluate(executor)
+        signed = cast("E", result.recorded(planned.start.run_id, planned.start.code_identity, _remarks(planned)))
+        return signed, _evaluation_outcome(context, signed)
+
+    result, summary = _execute(context, planned, compute)
+    return replace(result, cumulative_trials=summary.cumulative_trials)
+
+
+def _evaluation_outcome(context: Context, result: Evaluation) -> RunOutcome:
+    return RunOutcome(
+        executor=result.computation.executor,
+        worker_pids=result.computation.worker_pids,
+        trials=len(result.trial_sharpes),
+        metrics=result.metrics,
+        result_hash=result.hash,
+        artifact_sha256=context.artifacts.put(encode_evaluation(result)),
+        sharpe_mean=float(result.trial_sharpes.mean()),
+        sharpe_variance=float(result.trial_sharpes.var(ddof=0)),
+        ended_at=context.clock.now(),
+    )

@@ -14,9 +14,11 @@ from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.decisions import DecisionRule
 from investlab.backtest.lookahead import audit_lookahead
 from investlab.backtest.lookahead_report import LeakReport
+from investlab.backtest.purged_result import CrossValidationResult
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep_result import SweepResult
+from investlab.backtest.walk_forward_result import WalkForwardResult
 from investlab.core.clock import Clock, SystemClock, parse_as_of, parse_session
 from investlab.core.config import Settings, load_settings
 from investlab.core.errors import InvalidInput, StorageUnavailable
@@ -28,7 +30,7 @@ from investlab.features.matrix import FeatureMatrix, build_features
 from investlab.market.ingest_quality import IngestQuality
 from investlab.market.panel import PricePanel
 from investlab.ml.trained import TrainedModel
-from investlab.schemas.backtest import Execution, PanelRequest, RunSummary
+from investlab.schemas.backtest import CrossValidationSpec, Execution, PanelRequest, RunSummary, WalkForwardSpec
 from investlab.schemas.fundamentals import FundamentalsReceipt
 from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import InstrumentRef
@@ -41,7 +43,9 @@ from investlab.services import frames, prices, registry, runs, universes
 from investlab.services import ingest as ingesting
 from investlab.services.context import Context
 from investlab.services.fundamentals import FIGURES, FiguresRequest, fundamental_panel, ingest_fundamentals
+from investlab.services.holdouts import Holdout, admitted, holdouts_frame, open_holdout, seal_holdout
 from investlab.services.home_upgrade import upgrade_home
+from investlab.services.out_of_sample import record_cross_validation, record_walk_forward
 from investlab.services.predicting import predict_symbols
 from investlab.services.progress import progress_bar
 from investlab.services.quality import quality_report, quarantined_bars
@@ -234,6 +238,7 @@ class Workspace:
 
         Raises:
             EmptyUniverse: No symbol is given, or none has bars in the range.
+            HoldoutSealed: The range reaches into a sealed holdout.
             InvalidInput: The dates are reversed, the dataset is not named, or a value cannot be read.
             NotFound: Dataset, version, symbol or field is unknown; near matches are named.
         """
@@ -248,7 +253,7 @@ class Workspace:
             as_of=parse_as_of(as_of),
             dataset_version=version,
         )
-        return prices.build_panel(self.context, request)
+        return admitted(self.context, prices.build_panel(self.context, request))
 
     def fundamentals(self, panel: PricePanel, metrics: Sequence[str] = FIGURES) -> PricePanel:
         """Return the panel with one more field per metric of companies' reports, as it was known at each close.
@@ -288,7 +293,7 @@ class Workspace:
         Raises:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
-        timing = parse_execution(execution)
+        timing, panel = parse_execution(execution), admitted(self.context, panel)
         return runs.run_backtest(
             self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares)
         )
@@ -319,9 +324,92 @@ class Workspace:
             InvalidInput: The panel was made from frames, or no combination can be traded on these terms.
             Busy: Another process is computing the same sweep.
         """
+        panel = admitted(self.context, panel)
         request = runs.SweepRequest(strategy, grid, panel, costs, parse_execution(execution), initial_cash, executor)
         with self._progress(f"sweep of {getattr(strategy, 'name', strategy)}") as progress:
             return runs.run_sweep(self.context, request, progress)
+
+    def walk_forward(
+        self,
+        strategy: type[Strategy],
+        grid: Mapping[str, Sequence[Any]],
+        panel: PricePanel,
+        *,
+        train: int,
+        test: int,
+        anchored: bool = False,
+        purge: int = 0,
+        embargo: int = 0,
+        criterion: str = "sharpe",
+        costs: Costs = FREE,
+        execution: Execution | str = Execution.NEXT_OPEN,
+        initial_cash: float = 100_000.0,
+        executor: str = "auto",
+    ) -> WalkForwardResult:
+        """Return a recorded `il.walk_forward`; its combinations are counted in the ledger as a sweep's are.
+
+        Raises:
+            HoldoutSealed: The panel reaches into a sealed holdout.
+            InvalidInput: The panel was made from frames or is too short for one window.
+        """
+        panel = admitted(self.context, panel)
+        request = runs.SweepRequest(strategy, grid, panel, costs, parse_execution(execution), initial_cash, executor)
+        spec = WalkForwardSpec(
+            train=train, test=test, anchored=anchored, purge=purge, embargo=embargo, criterion=criterion
+        )
+        with self._progress(f"walk-forward of {getattr(strategy, 'name', strategy)}") as progress:
+            return record_walk_forward(self.context, request, spec, progress)
+
+    def purged_cross_validation(
+        self,
+        strategy: type[Strategy],
+        grid: Mapping[str, Sequence[Any]],
+        panel: PricePanel,
+        *,
+        groups: int = 6,
+        test_groups: int = 2,
+        purge: int = 0,
+        embargo: int = 0,
+        criterion: str = "sharpe",
+        costs: Costs = FREE,
+        execution: Execution | str = Execution.NEXT_OPEN,
+        initial_cash: float = 100_000.0,
+        executor: str = "auto",
+    ) -> CrossValidationResult:
+        """Return a recorded `il.purged_cross_validation`; its combinations are counted in the ledger.
+
+        Raises:
+            HoldoutSealed: The panel reaches into a sealed holdout.
+            InvalidInput: The panel was made from frames or cannot be split so.
+        """
+        panel = admitted(self.context, panel)
+        request = runs.SweepRequest(strategy, grid, panel, costs, parse_execution(execution), initial_cash, executor)
+        spec = CrossValidationSpec(
+            groups=groups, test_groups=test_groups, purge=purge, embargo=embargo, criterion=criterion
+        )
+        with self._progress(f"cross-validation of {getattr(strategy, 'name', strategy)}") as progress:
+            return record_cross_validation(self.context, request, spec, progress)
+
+    def seal_holdout(self, dataset: str, *, start: str | date) -> Holdout:
+        """Seal a dataset's sessions from `start` on: panels that reach into them are refused until they are opened.
+
+        Raises:
+            Conflict: A seal starts earlier already: a holdout may grow, never shrink.
+        """
+        return seal_holdout(self.context, dataset, start)
+
+    def open_holdout(self, dataset: str, *, reason: str) -> "Workspace":
+        """Return the workspace with a dataset's holdout open; the opening is recorded for good and counted.
+
+        Raises:
+            InvalidInput: The dataset has no holdout, or no reason is given.
+        """
+        context, _ = open_holdout(self.context, dataset, reason)
+        return Workspace(context, self._progress)
+
+    def holdouts(self) -> pd.DataFrame:
+        """Return the sealed holdouts by dataset: start, openings, and when and why each was opened last."""
+        return holdouts_frame(self.context)
 
     def features(self, panel: PricePanel, names: Sequence[str] = tuple(FEATURES)) -> FeatureMatrix:
         """Return features of a panel (sessions × instruments × features); row *t* uses only what *t*'s close knew.
@@ -359,7 +447,7 @@ class Workspace:
             seed=seed,
         )
         with self._progress(f"training {learner}") as progress:
-            return run_training(self.context, spec, panel, progress)
+            return run_training(self.context, spec, admitted(self.context, panel), progress)
 
     def register(self, trained: TrainedModel, model: str) -> ModelVersionInfo:
         """Make a trained model a version of `model`; the same content again is the same version.
@@ -419,7 +507,9 @@ class Workspace:
         with self.context.database.read() as session:
             return backtests.list_runs(session, query)
 
-    def load(self, run_id: str) -> BacktestResult | SweepResult | TrainedModel:
+    def load(
+        self, run_id: str
+    ) -> BacktestResult | SweepResult | WalkForwardResult | CrossValidationResult | TrainedModel:
         """Return the stored result of a run, named by its id or a unique beginning.
 
         Raises:
