@@ -14,7 +14,7 @@ from investlab.backtest.kernels import METRICS
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import StrategyDescription
 from investlab.backtest.verdict import Selection, Verdict, reach_verdict
-from investlab.core.display import Displayable
+from investlab.core.display import Reported
 from investlab.core.hashing import hash_arrays, hash_json
 from investlab.market.panel import PanelSource
 from investlab.schemas.backtest import Execution
@@ -24,7 +24,7 @@ UNCOUNTED = "These trials are counted nowhere: the deflated Sharpe ratio knows o
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SweepResult(Displayable):
+class SweepResult(Reported):
     """Trials in grid order; `table` has a column for each parameter and each metric of a backtest.
 
     `parameters` are the grid's names, `invalid` the combinations the strategy refused. `counted` and
