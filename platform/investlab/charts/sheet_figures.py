@@ -81,8 +81,8 @@ def distribution_chart(tail: Tail) -> hv.Overlay:
     )
     top = float(frame["sessions"].max()) or 1.0
     marks = [
-        _mark(tail.value_at_risk, "VaR 95%", top * 1.0),
-        _mark(tail.conditional_value_at_risk, "CVaR 95%", top * 0.86),
+        _mark(tail.value_at_risk, "VaR 95%", top, "left"),
+        _mark(tail.conditional_value_at_risk, "CVaR 95%", top, "right"),
     ]
     return hv.Overlay([bars, *(layer for mark in marks for layer in mark)]).opts(
         **style.frame_options(
@@ -100,12 +100,12 @@ def distribution_chart(tail: Tail) -> hv.Overlay:
     )
 
 
-def _mark(value: float, name: str, height: float) -> list[hv.Element]:
-    said = f"{name}  {percent(value, 2)} "
+def _mark(value: float, name: str, height: float, align: str) -> list[hv.Element]:
+    said = f" {name}  {percent(value, 2)} "
     place = pd.DataFrame({"at": [value], "height": [height], "said": [said]})
     line = hv.VLine(value).opts(color=style.INK, line_width=1.2, line_dash="dashed")
     label = hv.Labels(place, ["at", "height"], "said").opts(
-        text_color=style.INK, text_font_size="11px", text_align="right", text_baseline="middle"
+        text_color=style.INK, text_font_size="11px", text_align=align, text_baseline="middle"
     )
     return [line, label]
 

@@ -17,7 +17,7 @@ from investlab.charts.units import MISSING, count, day, listed, money, number, p
 
 Shown = Callable[[float | None], str]
 
-NUMBERS: dict[str, tuple[str, Shown]] = {
+GROWTH: dict[str, tuple[str, Shown]] = {
     "total_return": ("Total return", partial(percent, signed=True)),
     "cagr": ("CAGR", partial(percent, signed=True)),
     "volatility": ("Volatility a year", percent),
@@ -30,6 +30,10 @@ NUMBERS: dict[str, tuple[str, Shown]] = {
     "ulcer_performance_index": ("Ulcer performance index", partial(number, signed=True)),
     "pain_index": ("Pain index", percent),
     "pain_ratio": ("Pain ratio", partial(number, signed=True)),
+}
+"""What was gained and what it cost to bear, for strategy and benchmark: name and how a value reads."""
+
+SPREAD: dict[str, tuple[str, Shown]] = {
     "best": ("Best session", partial(percent, digits=2, signed=True)),
     "worst": ("Worst session", partial(percent, digits=2, signed=True)),
     "hit_rate": ("Sessions that gain", percent),
@@ -40,7 +44,7 @@ NUMBERS: dict[str, tuple[str, Shown]] = {
     "conditional_value_at_risk_95": ("Conditional value at risk 95%", partial(percent, digits=2)),
     "value_at_risk_95_cornish_fisher": ("Value at risk 95%, Cornish–Fisher", partial(percent, digits=2)),
 }
-"""The numbers shown for strategy and benchmark, in order: name and how a value reads."""
+"""How the returns of single sessions are spread, for strategy and benchmark."""
 
 RELATIVE: dict[str, tuple[str, Shown]] = {
     "beta": ("Beta", number),
@@ -58,17 +62,24 @@ STRONGEST = 0.6
 """How opaque a cell of the heat map is at the end of its scale; text stays readable on it in both themes."""
 
 
-def summary_table(summary: pd.DataFrame) -> Html:
-    """Return the usual numbers of the strategy beside its benchmark's, as `summary` has them."""
-    if summary.empty:
-        return Html("")
-    beside = BENCHMARK in summary
-    columns = [STRATEGY, BENCHMARK] if beside else [STRATEGY]
+def growth_table(summary: pd.DataFrame) -> Html:
+    """Return what was gained and what it cost to bear, the strategy beside its benchmark."""
+    return _both(summary, GROWTH, "Gain and pain, net of costs")
+
+
+def spread_table(summary: pd.DataFrame) -> Html:
+    """Return how the returns of single sessions are spread, the strategy beside its benchmark."""
+    return _both(summary, SPREAD, "Returns of single sessions")
+
+
+def _both(summary: pd.DataFrame, shown: dict[str, tuple[str, Shown]], caption: str) -> Html:
+    columns = {STRATEGY: "Strategy", BENCHMARK: BENCHMARK_NAME}
+    present = [column for column in columns if column in summary]
     rows = [
-        [label, *(shown(float(summary.at[name, column])) for column in columns)]
-        for name, (label, shown) in NUMBERS.items()
+        [label, *(reads(float(summary.at[name, column])) for column in present)]
+        for name, (label, reads) in shown.items()
     ]
-    return table(["", "Strategy", *([BENCHMARK_NAME] if beside else [])], rows, "Fractions of the value, net of costs")
+    return table(["", *(columns[column] for column in present)], rows, caption)
 
 
 def relative_table(summary: pd.DataFrame) -> Html:
@@ -152,19 +163,24 @@ def trade_facts(statistics: TradeStatistics, currency: str) -> Html:
 
 def bars_table(parts: pd.DataFrame, first: str, currency: str, caption: str) -> Html:
     """Return contributions as bars about a common zero, in the order given, each with its number and its money."""
-    reach = float(parts["contribution"].abs().max()) if len(parts) else 0.0
+    known = [value for value in parts["contribution"].tolist() if isfinite(value)]
+    span = (min([*known, 0.0]), max([*known, 0.0]))
     rows = [
-        (name, bar(row["contribution"], reach), percent(row["contribution"], signed=True), money(row["pnl"], currency))
+        (name, bar(row["contribution"], span), percent(row["contribution"], signed=True), money(row["pnl"], currency))
         for name, row in parts.iterrows()
     ]
     return element("div", table([first, "", "Contribution", "Profit and loss"], rows, caption), class_="il-bars")
 
 
-def bar(value: float, reach: float) -> Html:
-    """Return one bar about zero, its length a share of half the room: `reach` fills the half."""
-    share = abs(value) / reach if reach > 0.0 and isfinite(value) else 0.0
-    side = "il-up" if value >= 0 else "il-down"
-    return element("span", element("i", class_=side, style=f"--share:{share:.4f}"), class_="il-bar", aria_hidden="true")
+def bar(value: float, span: tuple[float, float]) -> Html:
+    """Return one bar from zero to a value on an axis that spans `span`, which holds zero."""
+    low, high = span
+    width = (high - low) or 1.0
+    zero = -low / width
+    share = abs(value) / width if isfinite(value) else 0.0
+    start = zero if value >= 0 else zero - share
+    drawn = element("i", class_="il-up" if value >= 0 else "il-down", style=f"--start:{start:.4f};--share:{share:.4f}")
+    return element("span", drawn, class_="il-bar", style=f"--zero:{zero:.4f}", aria_hidden="true")
 
 
 def costs_table(costs: pd.DataFrame, currency: str, shown: int) -> Html:

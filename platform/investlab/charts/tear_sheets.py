@@ -9,6 +9,7 @@ from investlab.analytics.attribution import COSTS, INCOME, OTHER, Attribution
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.tear_sheet import Luck, TearSheet, tear_sheet
 from investlab.charts import facts, sheet_tables
+from investlab.charts.figures import is_logarithmic
 from investlab.charts.fills import last_fills
 from investlab.charts.markup import Html, element, join
 from investlab.charts.sheet_figures import distribution_chart, growth_chart, rolling_chart, trading_chart
@@ -82,16 +83,23 @@ def luck_sentence(luck: Luck | None) -> str:
     if luck is None:
         return ""
     found = (
-        f"Sharpe ratio {number(luck.sharpe)} over {number(luck.years, 1)} years: it is above 0 with probability "
-        f"{percent(luck.probabilistic_sharpe)} (probabilistic Sharpe ratio)"
+        f"Sharpe ratio {number(luck.sharpe)} over {number(luck.years, 1)} years: the true one is above 0 with "
+        f"probability {likelihood(luck.probabilistic_sharpe)} (probabilistic Sharpe ratio)"
     )
     if not isfinite(luck.minimum_years):
         return f"{found}; no record is long enough to show at 95% that a Sharpe ratio like this is above 0."
     enough = "long enough" if luck.years >= luck.minimum_years else "too short"
     return (
-        f"{found}; at 95% this takes {number(luck.minimum_years, 1)} years, so the record is {enough}. "
-        "Other trials are not counted here: a sweep's verdict does."
+        f"{found}; to say so at 95% takes {number(luck.minimum_years, 1)} years, so the record is {enough}. How many "
+        "other trials there were is not counted in it; the verdict of a sweep counts them."
     )
+
+
+def likelihood(probability: float) -> str:
+    """Return a probability that never reads as certainty: `> 99.9%` where it would round to 100%."""
+    if probability > 0.999:
+        return "> 99.9%"
+    return "< 0.1%" if probability < 0.001 else percent(probability)
 
 
 def _top(result: BacktestResult, sheet: TearSheet) -> Html:
@@ -108,7 +116,7 @@ def _top(result: BacktestResult, sheet: TearSheet) -> Html:
 
 def _foot(result: BacktestResult, sheet: TearSheet) -> Html:
     source = result.source
-    stands = [("Licence", source.licence), ("Biases", "; ".join(source.biases)), ("Origin", source.origin)]
+    stands = [("Licence", source.licence), ("Origin", source.origin)]
     title = element("p", "What it stands on", class_="il-heading", role="heading", aria_level="3")
     return element("section", title, terms(result), facts.facts(stands), class_="il-section")
 
@@ -118,6 +126,8 @@ def _growth(sheet: TearSheet, currency: str) -> Section:
     values = [sheet.nav] if sheet.benchmark is None else [sheet.nav, sheet.benchmark]
     positive = all(bool((series.to_numpy() > 0.0).all()) for series in values)
     scales = {LINEAR: False, LOG: True} if positive else {LINEAR: False}
+    if positive and is_logarithmic(np.concatenate([series.to_numpy() for series in values])):
+        scales = {LOG: True, LINEAR: False}
     pictures = [
         Picture(name, f"{label}, {name.lower()} scale", growth_chart(sheet, currency, logarithmic=logarithmic))
         for name, logarithmic in scales.items()
@@ -133,8 +143,8 @@ def _growth(sheet: TearSheet, currency: str) -> Section:
 def _numbers(sheet: TearSheet) -> Section | None:
     if sheet.summary.empty:
         return None
-    beside = sheet_tables.relative_table(sheet.summary)
-    halves = element("div", sheet_tables.summary_table(sheet.summary), beside, class_="il-halves")
+    spread = join((sheet_tables.spread_table(sheet.summary), sheet_tables.relative_table(sheet.summary)))
+    halves = element("div", sheet_tables.growth_table(sheet.summary), element("div", spread), class_="il-halves")
     return Section("The usual numbers", above=halves)
 
 
@@ -205,10 +215,16 @@ def _most_moved(result: BacktestResult, attribution: Attribution | None) -> list
 def _attribution(attribution: Attribution | None, currency: str) -> Section | None:
     if attribution is None:
         return None
-    linked = {"carino": "linked by Cariño's logarithms", "frongello": "profit and loss over the initial cash"}
+    linked = {
+        "carino": (
+            "linked by Cariño's logarithms, in which all sessions weigh alike: what gained while little was at stake may "
+            "have contributed though it lost money in all"
+        ),
+        "frongello": "profit and loss over the initial cash",
+    }
     under = (
         f"The parts sum to the total return of {percent(attribution.total_return, signed=True)}; contributions are "
-        f"{linked[attribution.method.value]}. {COSTS.capitalize()} are of trading, {INCOME} is from dividends."
+        f"{linked[attribution.method.value]}."
     )
     tables = [
         _bars(attribution.by_instrument, "Instrument", currency),
@@ -220,11 +236,20 @@ def _attribution(attribution: Attribution | None, currency: str) -> Section | No
     )
 
 
+def capitalised(name: str) -> str:
+    """Return a name with a capital first letter, the rest as it is."""
+    return name[:1].upper() + name[1:]
+
+
 def _bars(parts: pd.DataFrame, first: str, currency: str) -> Html:
     cash = parts.loc[[name for name in CASH_PARTS if name in parts.index]]
     own = parts.drop(index=cash.index).sort_values("contribution", ascending=False, kind="stable")
     largest = own["contribution"].abs().nlargest(MOST_BARS).index
     kept = own.loc[[name for name in own.index if name in set(largest)]]
     moved = cash[cash["contribution"].abs().to_numpy() > NEGLIGIBLE * np.abs(parts["contribution"]).max()]
+    shown = pd.concat([kept, moved])
+    shown.index = [
+        str(name) if first == "Instrument" and name in kept.index else capitalised(str(name)) for name in shown.index
+    ]
     left = f", the {len(kept)} largest of {len(own)}" if len(kept) < len(own) else ""
-    return sheet_tables.bars_table(pd.concat([kept, moved]), first, currency, f"By {first.lower()}{left}")
+    return sheet_tables.bars_table(shown, first, currency, f"By {first.lower()}{left}")
