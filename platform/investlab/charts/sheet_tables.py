@@ -76,8 +76,7 @@ def _both(summary: pd.DataFrame, shown: dict[str, tuple[str, Shown]], caption: s
     columns = {STRATEGY: "Strategy", BENCHMARK: BENCHMARK_NAME}
     present = [column for column in columns if column in summary]
     rows = [
-        [label, *(reads(float(summary.at[name, column])) for column in present)]
-        for name, (label, reads) in shown.items()
+        [label, *(reads(float(summary[column][name])) for column in present)] for name, (label, reads) in shown.items()
     ]
     return table(["", *(columns[column] for column in present)], rows, caption)
 
@@ -86,7 +85,7 @@ def relative_table(summary: pd.DataFrame) -> Html:
     """Return the numbers of the strategy against its benchmark; nothing where there is none."""
     if BENCHMARK not in summary:
         return Html("")
-    rows = [[label, shown(float(summary.at[name, STRATEGY]))] for name, (label, shown) in RELATIVE.items()]
+    rows = [[label, shown(float(summary[STRATEGY][name]))] for name, (label, shown) in RELATIVE.items()]
     return table(["", "Strategy"], rows, f"Against {BENCHMARK_NAME.lower()}")
 
 

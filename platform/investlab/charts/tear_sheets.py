@@ -217,8 +217,8 @@ def _attribution(attribution: Attribution | None, currency: str) -> Section | No
         return None
     linked = {
         "carino": (
-            "linked by Cariño's logarithms, in which all sessions weigh alike: what gained while little was at stake may "
-            "have contributed though it lost money in all"
+            "linked by Cariño's logarithms, in which all sessions weigh alike: what gained while little was at stake "
+            "may have contributed though it lost money in all"
         ),
         "frongello": "profit and loss over the initial cash",
     }
