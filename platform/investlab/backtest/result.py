@@ -17,7 +17,7 @@ from investlab.analytics.trades import Trades, round_trips, share_ratios
 from investlab.backtest.costs import Costs
 from investlab.backtest.strategies import StrategyDescription
 from investlab.backtest.summary import dated_returns, summarise
-from investlab.core.display import Displayable
+from investlab.core.display import Reported
 from investlab.core.hashing import hash_arrays
 from investlab.market.panel import PanelSource
 from investlab.schemas.backtest import Execution
@@ -25,7 +25,7 @@ from investlab.schemas.market import PriceBasis
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BacktestResult(Displayable):
+class BacktestResult(Reported):
     """A simulated portfolio at every session's close; cash + Σ quantity × last known price = NAV.
 
     `nav`, `cash` and `income` (dividends and cash for fractions of shares) are in currency by session; `positions`

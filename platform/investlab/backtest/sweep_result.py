@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,11 @@ from investlab.analytics.overfitting import ReturnMoments, deflated_sharpe, expe
 from investlab.backtest.costs import Costs
 from investlab.backtest.kernels import METRICS
 from investlab.backtest.result import BacktestResult
+from investlab.backtest.stability import Stability, stability, widest
 from investlab.backtest.strategies import StrategyDescription
 from investlab.backtest.verdict import Selection, Verdict, reach_verdict
-from investlab.core.display import Displayable
+from investlab.core.display import Reported
+from investlab.core.errors import NotFound
 from investlab.core.hashing import BLOCK_VALUES, canonical_json, hash_arrays
 from investlab.market.panel import PanelSource
 from investlab.schemas.backtest import Execution
@@ -25,8 +27,24 @@ from investlab.schemas.market import PriceBasis
 UNCOUNTED = "These trials are counted nowhere: the deflated Sharpe ratio knows only them."
 
 
+class SweepPictures(Protocol):
+    """What the renderer of sweeps draws beside the usual; each returns a HoloViews object."""
+
+    def heatmap(self, sweep: "SweepResult", parameters: tuple[str, ...], metric: str) -> Any:
+        """Return a metric over one or two parameters."""
+        ...
+
+    def stability_surface(self, sweep: "SweepResult", found: Stability) -> Any:
+        """Return a metric raw beside smoothed, with the robust region."""
+        ...
+
+    def parallel_coordinates(self, sweep: "SweepResult", metric: str) -> Any:
+        """Return a line for each trial through its parameters to a metric."""
+        ...
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class SweepResult(Displayable):
+class SweepResult(Reported):
     """Trials in grid order; `table` has a column for each parameter and each metric of a backtest.
 
     `parameters` are the grid's names, `invalid` the combinations the strategy refused. `counted` and
@@ -125,6 +143,38 @@ class SweepResult(Displayable):
         )
         best = self.best_result.returns.to_numpy()
         return reach_verdict(best, selection, float(self.source.sessions_per_year))
+
+    def stability(self, *parameters: str, metric: str = "sharpe") -> Stability:
+        """Return the metric smoothed over neighbouring parameters, its robust region, and where the best trial stands.
+
+        Without names the two parameters with most values are taken; of the others the median counts.
+
+        Raises:
+            InvalidInput: There are more than two parameters, or a higher metric is not a better one.
+            NotFound: A parameter was not varied by that name.
+        """
+        return stability(self.table, self._named(parameters), metric)
+
+    def heatmap(self, *parameters: str, metric: str = "sharpe") -> Any:
+        """Return a metric over one or two parameters as a HoloViews object; see `stability` for the names."""
+        return self._pictures().heatmap(self, self._named(parameters), metric)
+
+    def stability_surface(self, *parameters: str, metric: str = "sharpe") -> Any:
+        """Return the metric raw beside smoothed as a HoloViews object, the robust region outlined."""
+        return self._pictures().stability_surface(self, self.stability(*parameters, metric=metric))
+
+    def parallel_coordinates(self, metric: str = "sharpe") -> Any:
+        """Return each trial as a line through its parameters to the metric, as a HoloViews object."""
+        return self._pictures().parallel_coordinates(self, metric)
+
+    def _named(self, parameters: tuple[str, ...]) -> tuple[str, ...]:
+        for name in parameters:
+            if name not in self.parameters:
+                raise NotFound.named("parameter", name, self.parameters)
+        return parameters or tuple(widest(self.table, self.parameters))
+
+    def _pictures(self) -> SweepPictures:
+        return cast("SweepPictures", self._renderer())
 
     @property
     def combos_per_second(self) -> float:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,8 @@ from investlab.charts.markup import Html, element, join
 
 NEEDS_SCRIPTS = "Charts are not shown: this page ran no scripts. Trust the notebook to see them."
 DISPLAY_FORMAT = "html+js"
+MOST_BUTTONS = 3
+"""Of more options than these one is chosen from a list."""
 
 
 @cache
@@ -26,14 +29,16 @@ def stylesheet() -> Html:
     return element("style", Html(_static("card.css")))
 
 
-def card(*content: object, figure: hv.core.Dimensioned | None = None) -> Html:
-    """Return content as one self-contained fragment; `figure` is drawn where the content has its `chart`.
+def card(
+    *content: object, figure: hv.core.Dimensioned | None = None, figures: Sequence[hv.core.Dimensioned] = ()
+) -> Html:
+    """Return content as one self-contained fragment; figures are drawn where the content has its charts, in order.
 
-    A fragment holds its style, its figure and the core of BokehJS, which runs only on a page that has not this version
-    of it yet.
+    A fragment holds its style, its figures and the core of BokehJS, which runs only on a page that has not this version
+    of it yet. Charts of a `choice` that are hidden are drawn when they are chosen.
     """
-    script = "" if figure is None else _drawing(figure)
-    return element("div", stylesheet(), *content, script, class_="il-card")
+    drawn = [*figures] if figure is None else [figure, *figures]
+    return element("div", stylesheet(), *content, _drawing(drawn) if drawn else "", class_="il-card")
 
 
 def chart(label: str) -> Html:
@@ -41,12 +46,41 @@ def chart(label: str) -> Html:
 
     A line says how to see the chart until it is drawn.
     """
+    return join((_place(label), element("p", NEEDS_SCRIPTS, class_="il-needs-scripts")))
+
+
+def choice(question: str, options: Mapping[str, str]) -> Html:
+    """Return the places of several figures of which one is shown, with what chooses it: options name their labels.
+
+    Two or three options are buttons, more of them a list.
+    """
+    if len(options) == 1:
+        return chart(next(iter(options.values())))
+    places = [
+        element("div", _place(label), class_="il-option", **({"hidden": ""} if number else {}))
+        for number, label in enumerate(options.values())
+    ]
+    asked = element("span", question, class_="il-question")
+    by = _buttons(options) if len(options) <= MOST_BUTTONS else _list(question, options)
+    note = element("p", NEEDS_SCRIPTS, class_="il-needs-scripts")
+    return element("div", element("p", asked, by, class_="il-asking"), *places, note, class_="il-choice")
+
+
+def _place(label: str) -> Html:
+    return element("div", class_="il-chart", role="img", aria_label=label)
+
+
+def _buttons(options: Iterable[str]) -> Html:
+    pressed = ("true", "false")
     return join(
-        (
-            element("div", class_="il-chart", role="img", aria_label=label),
-            element("p", NEEDS_SCRIPTS, class_="il-needs-scripts"),
-        )
+        element("button", name, type="button", aria_pressed=pressed[min(number, 1)], data_option=str(number))
+        for number, name in enumerate(options)
     )
+
+
+def _list(question: str, options: Iterable[str]) -> Html:
+    entries = [element("option", name, value=str(number)) for number, name in enumerate(options)]
+    return element("select", *entries, aria_label=question)
 
 
 def figure_json(figure: hv.core.Dimensioned) -> str:
@@ -54,10 +88,14 @@ def figure_json(figure: hv.core.Dimensioned) -> str:
     return json.dumps(_renumbered(json_item(bokeh_model(figure))), separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _drawing(figure: hv.core.Dimensioned) -> Html:
-    item = figure_json(figure)
-    call = f'draw(document.currentScript, {item}, "{bokeh.__version__}", "{_library()}");'
+def _drawing(figures: Iterable[hv.core.Dimensioned]) -> Html:
+    items = json.dumps([_packed(figure_json(figure).encode()) for figure in figures])
+    call = f'draw(document.currentScript, {items}, "{bokeh.__version__}", "{_library()}");'
     return element("script", Html(f"(() => {{\n{_static('embed.js')}\n{call}\n}})();"))
+
+
+def _packed(content: bytes) -> str:
+    return b64encode(gzip.compress(content, mtime=0)).decode()
 
 
 def bokeh_model(figure: hv.core.Dimensioned) -> UIElement:
@@ -94,7 +132,7 @@ def _static(name: str) -> str:
 @cache
 def _library() -> str:
     source = files("bokeh").joinpath("server", "static", "js", "bokeh.min.js").read_bytes()
-    return b64encode(gzip.compress(source, mtime=0)).decode()
+    return _packed(source)
 
 
 def _renumbered(item: Any) -> Any:

@@ -33,14 +33,16 @@ EXECUTION = {
 }
 SAME_CLOSE_WARNING = "Warning: same_close assumes trading on the very close that produced the signal."
 SYNTHETIC = "SYNTHETIC DATA"
+REPLAY = "REPLAY"
 
 Rows = Iterable[tuple[str, object]]
 """Terms with their values, as `facts` shows them."""
 
 
-def headline(title: str, under: Sequence[str], source: PanelSource) -> Html:
-    """Return a card's title, a badge when its data is synthetic, and lines under it."""
-    badge = join((" ", element("span", SYNTHETIC, class_="il-badge"))) if source.synthetic else Html("")
+def headline(title: str, under: Sequence[str], source: PanelSource, *, replayed: bool = False) -> Html:
+    """Return a card's title, badges when its data is synthetic or its sessions are replayed, and lines under it."""
+    told = [name for name, told in ((SYNTHETIC, source.synthetic), (REPLAY, replayed)) if told]
+    badge = join(join((" ", element("span", name, class_="il-badge"))) for name in told)
     lines = (element("p", line, class_="il-under") for line in under if line)
     return element("header", heading(title, badge), *lines)
 
@@ -99,6 +101,11 @@ def remarks(notes: Sequence[str], *, without: Iterable[str] = ()) -> Html:
     said = set(without)
     shown = [element("li", note) for note in notes if note not in said and not is_warning(note)]
     return element("ul", *shown, class_="il-notes") if shown else Html("")
+
+
+def is_replayed(notes: Sequence[str]) -> bool:
+    """Say whether the notes tell that a past year was walked through again."""
+    return any(note.startswith(REPLAY) for note in notes)
 
 
 def is_warning(note: str) -> bool:

@@ -18,25 +18,58 @@ MAX_LINES = 8
 MAX_POINTS = 2500
 
 
-def equity_chart(nav: pd.Series, benchmark: pd.Series | None = None, *, currency: str = "USD") -> hv.Overlay:
+def equity_chart(
+    nav: pd.Series,
+    benchmark: pd.Series | None = None,
+    *,
+    currency: str = "USD",
+    logarithmic: bool | None = None,
+) -> hv.Overlay:
     """Return the equity curve, over that of buy-and-hold when it is given.
 
-    The y-axis is logarithmic, and says so, when the largest value is more than eight times the smallest.
+    The y-axis is logarithmic, and says so, when that is asked for; unless anything is asked, when the largest value is
+    more than eight times the smallest.
     """
+    return _equity(_growth_frame(nav, benchmark), currency, logarithmic)
+
+
+def underwater_chart(drawdown: pd.Series) -> hv.Overlay:
+    """Return the drawdown from the running peak (≤ 0) as a filled area below zero."""
+    index = pd.DatetimeIndex(drawdown.index)
+    return _underwater(pd.DataFrame({"session": index, "drawdown": drawdown.to_numpy(dtype=np.float32)}))
+
+
+def performance_chart(
+    nav: pd.Series,
+    drawdown: pd.Series,
+    benchmark: pd.Series | None = None,
+    *,
+    currency: str = "USD",
+    logarithmic: bool | None = None,
+) -> hv.Layout:
+    """Return the equity chart over the underwater chart, both on one time axis."""
+    frame = _growth_frame(nav, benchmark).assign(drawdown=drawdown.to_numpy(dtype=np.float32))
+    equity = _equity(frame, currency, logarithmic).opts(xaxis="bare")
+    return (equity + _underwater(frame)).cols(1).opts(shared_datasource=True)
+
+
+def _growth_frame(nav: pd.Series, benchmark: pd.Series | None) -> pd.DataFrame:
     frame = pd.DataFrame({"session": nav.index, "nav": nav.to_numpy(dtype=np.float64)})
-    rows = [("Strategy", f"{currency} @nav{{0,0}}")]
-    if benchmark is not None:
-        frame["benchmark"] = benchmark.reindex(nav.index).to_numpy(dtype=np.float64)
-        rows.append((BENCHMARK, f"{currency} @benchmark{{0,0}}"))
-    values = frame.drop(columns="session").to_numpy()
-    logarithmic = _spans_decades(values)
-    curve = hv.Curve(frame, "session", list(frame.columns[1:]), label="Strategy").opts(
+    return frame if benchmark is None else frame.assign(benchmark=benchmark.reindex(nav.index).to_numpy(np.float64))
+
+
+def _equity(frame: pd.DataFrame, currency: str, logarithmic: bool | None) -> hv.Overlay:
+    names = [name for name in ("nav", "benchmark") if name in frame]
+    rows = list(zip(("Strategy", BENCHMARK), (f"{currency} @{name}{{0,0}}" for name in names), strict=False))
+    values = frame[names].to_numpy()
+    logarithmic = is_logarithmic(values) if logarithmic is None else logarithmic
+    curve = hv.Curve(frame, "session", names, label="Strategy").opts(
         color=style.BLUE,
         line_width=1.8,
-        **_session_hover(*rows),
+        **session_hover(*rows),
     )
     layers = [curve]
-    if benchmark is not None:
+    if "benchmark" in frame:
         layers.insert(
             0, hv.Curve(frame, "session", "benchmark", label=BENCHMARK).opts(color=style.GREY, line_width=1.3)
         )
@@ -57,20 +90,18 @@ def equity_chart(nav: pd.Series, benchmark: pd.Series | None = None, *, currency
     )
 
 
-def underwater_chart(drawdown: pd.Series) -> hv.Overlay:
-    """Return the drawdown from the running peak (≤ 0) as a filled area below zero."""
-    frame = pd.DataFrame({"session": drawdown.index, "drawdown": drawdown.to_numpy(dtype=np.float64)})
-    area = hv.Area(frame, "session", "drawdown").opts(color=style.VERMILION, fill_alpha=0.22, line_alpha=0.0)
+def _underwater(frame: pd.DataFrame) -> hv.Overlay:
     line = hv.Curve(frame, "session", "drawdown").opts(
         color=style.VERMILION,
         line_width=1.1,
-        **_session_hover(("Drawdown", "@drawdown{0.0%}")),
+        **session_hover(("Drawdown", "@drawdown{0.0%}")),
     )
     lowest = float(np.nanmin(frame["drawdown"].to_numpy(), initial=0.0))
-    return hv.Overlay([area, line]).opts(
+    return hv.Overlay([line]).opts(
         **style.frame_options(
             style.UNDERWATER_HEIGHT,
             "Drawdown",
+            hooks=[style.finish, style.filled(style.VERMILION)],
             yformatter=style.numeral("0%" if lowest < -0.04 else "0.0%"),
             xformatter=style.dates(),
             show_legend=False,
@@ -79,14 +110,6 @@ def underwater_chart(drawdown: pd.Series) -> hv.Overlay:
             yticks=4,
         )
     )
-
-
-def performance_chart(
-    nav: pd.Series, drawdown: pd.Series, benchmark: pd.Series | None = None, *, currency: str = "USD"
-) -> hv.Layout:
-    """Return the equity chart over the underwater chart, both on one time axis."""
-    equity = equity_chart(nav, benchmark, currency=currency).opts(xaxis="bare")
-    return (equity + underwater_chart(drawdown)).cols(1)
 
 
 def price_chart(panel: PricePanel) -> hv.Overlay:
@@ -100,7 +123,7 @@ def price_chart(panel: PricePanel) -> hv.Overlay:
     scaled = (100 * prices / prices.bfill().iloc[0]).iloc[::step]
     scaled.columns.name = None
     layers = _lines(scaled) if len(panel.listing) <= MAX_LINES else _range(scaled)
-    logarithmic = _spans_decades(scaled.to_numpy())
+    logarithmic = is_logarithmic(scaled.to_numpy())
     return hv.Overlay(layers).opts(
         **style.frame_options(
             PRICE_HEIGHT,
@@ -141,7 +164,7 @@ def _lines(scaled: pd.DataFrame) -> list[hv.Element]:
         carried = list(levels) if number == 0 else [level]
         line = hv.Curve(frame, "session", carried, label=symbol)
         lines.append(line.opts(color=style.SERIES_COLOURS[number], line_width=1.3))
-    lines[0] = lines[0].opts(**_session_hover(*rows))
+    lines[0] = lines[0].opts(**session_hover(*rows))
     return lines
 
 
@@ -154,12 +177,13 @@ def _range(scaled: pd.DataFrame) -> list[hv.Element]:
     line = hv.Curve(frame, "session", ["median", "low", "high"], label="Median").opts(
         color=style.BLUE,
         line_width=1.6,
-        **_session_hover(("90th percentile", "@high{0,0}"), ("Median", "@median{0,0}"), ("10th", "@low{0,0}")),
+        **session_hover(("90th percentile", "@high{0,0}"), ("Median", "@median{0,0}"), ("10th", "@low{0,0}")),
     )
     return [band, line]
 
 
-def _session_hover(*rows: tuple[str, str]) -> dict[str, Any]:
+def session_hover(*rows: tuple[str, str]) -> dict[str, Any]:
+    """Return the options of a line whose values show for the session under the pointer."""
     return {
         "tools": ["hover"],
         "hover_tooltips": style.tooltip(("Session", "@session{%F}"), *rows),
@@ -168,6 +192,7 @@ def _session_hover(*rows: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _spans_decades(values: np.ndarray) -> bool:
+def is_logarithmic(values: np.ndarray) -> bool:
+    """Say whether values are best seen on a logarithmic axis: positive, the largest over eight times the smallest."""
     known = values[np.isfinite(values)]
     return bool(known.size and known.min() > 0 and known.max() / known.min() > LOG_FROM_RATIO)

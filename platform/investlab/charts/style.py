@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from bokeh.models import DatetimeTickFormatter, NumeralTickFormatter
+from bokeh.models import DatetimeTickFormatter, GlyphRenderer, Line, NumeralTickFormatter, VArea
 from bokeh.plotting import figure as BokehFigure  # noqa: N812  (a class with a function's name)
 
 BLUE = "#0072B2"
@@ -94,6 +94,20 @@ def first_line_first(plot: Any, _element: Any) -> None:
     """Name the line drawn last, on top of the others, first in the legend."""
     for legend in plot.state.legend:
         legend.items = legend.items[::-1]
+
+
+def filled(colour: str, alpha: float = 0.2) -> Any:
+    """Return a HoloViews hook that fills from the first line of a figure to zero, from the line's own data."""
+
+    def hook(plot: Any, _element: Any) -> None:
+        figure = plot.state
+        lines = [each for each in figure.renderers if isinstance(each, GlyphRenderer) and isinstance(each.glyph, Line)]
+        if lines and not any(isinstance(getattr(each, "glyph", None), VArea) for each in figure.renderers):
+            line = lines[0]
+            glyph = VArea(x=line.glyph.x, y1=0.0, y2=line.glyph.y, fill_color=colour, fill_alpha=alpha)
+            figure.add_glyph(line.data_source, glyph, level="underlay")
+
+    return hook
 
 
 def log_steps(values: np.ndarray) -> list[float]:

@@ -1,18 +1,46 @@
 """How a sweep shows itself: one metric over the grid, its best trials, and how much of the best one may be luck."""
 
-import holoviews as hv
+from collections.abc import Sequence
 
+import holoviews as hv
+import panel as pn
+
+from investlab.backtest.stability import Stability, widest
 from investlab.backtest.sweep_result import SweepResult
 from investlab.charts import facts
 from investlab.charts.embed import card, chart, show_in_jupyter
 from investlab.charts.heatmaps import sweep_chart
 from investlab.charts.markup import Html, element, join, table
-from investlab.charts.pages import page
+from investlab.charts.parallel import parallel_chart
+from investlab.charts.sheets import Picture, Section, Sheet
+from investlab.charts.stability_charts import stability_chart
 from investlab.charts.units import count, day, number, percent
+from investlab.core.errors import NotFound
 
 BEST_SHOWN = 10
 BEST_IN_REPORT = 50
 METRIC = "sharpe"
+
+
+MAPPED = {
+    "sharpe": ("Sharpe ratio", "0.00"),
+    "cagr": ("CAGR", "0.0%"),
+    "total_return": ("Total return", "0%"),
+    "volatility": ("Volatility", "0.0%"),
+    "max_drawdown": ("Max. drawdown", "0.0%"),
+    "turnover": ("Turnover a year", "0.00"),
+    "costs": ("Costs paid", "0,0"),
+    "exposure": ("Exposure", "0%"),
+}
+"""How each metric of a trial reads on a chart: name and pattern."""
+
+CHOICE = ("sharpe", "cagr", "max_drawdown")
+"""The metrics whose maps a report offers."""
+
+MEANING = (
+    "A trial that is good only by luck stands alone. Each cell of the smoothed map is the median of a cell and the "
+    "cells next to it; the outline holds what is connected to the best of these and has at least 90% of its value."
+)
 
 
 class SweepRenderer:
@@ -21,7 +49,7 @@ class SweepRenderer:
     @staticmethod
     def html(sweep: SweepResult) -> str:
         """Return the Sharpe ratio over the grid, the best trials, and how many trials it took to find them."""
-        return card(_headline(sweep), _body(sweep, BEST_SHOWN), figure=_figure(sweep))
+        return card(_headline(sweep), _body(sweep), figure=_figure(sweep))
 
     @staticmethod
     def plot(sweep: SweepResult) -> hv.Overlay:
@@ -29,13 +57,83 @@ class SweepRenderer:
         return show_in_jupyter(_figure(sweep))
 
     @staticmethod
+    def heatmap(sweep: SweepResult, parameters: tuple[str, ...], metric: str) -> hv.Overlay:
+        """Return a metric over the parameters named, as a map over two and a line over one."""
+        return show_in_jupyter(_map(sweep, parameters, metric))
+
+    @staticmethod
+    def stability_surface(sweep: SweepResult, found: Stability) -> hv.Layout | hv.Overlay:
+        """Return a metric raw beside smoothed, with the robust region."""
+        return show_in_jupyter(stability_chart(found, *_look(found.metric)))
+
+    @staticmethod
+    def parallel_coordinates(sweep: SweepResult, metric: str) -> hv.Overlay:
+        """Return a line for each trial through its parameters to the metric."""
+        return show_in_jupyter(_parallel(sweep, metric))
+
+    @staticmethod
     def report(sweep: SweepResult) -> str:
-        """Return a page with the cell's content and more of the best trials."""
-        return page(_title(sweep), card(_headline(sweep), _body(sweep, BEST_IN_REPORT), figure=_figure(sweep)))
+        """Return the verdict, maps, the robust region and the best trials as a page."""
+        return _sheet(sweep).page()
+
+    @staticmethod
+    def fragment(sweep: SweepResult) -> str:
+        """Return the report as a fragment, for a notebook's cell."""
+        return _sheet(sweep).fragment()
+
+    @staticmethod
+    def view(sweep: SweepResult) -> pn.Column:
+        """Return the report as a Panel column, for a dashboard."""
+        return _sheet(sweep).view()
 
 
 def _figure(sweep: SweepResult) -> hv.Overlay:
-    return sweep_chart(sweep.table, sweep.parameters, METRIC, label=facts.METRICS[METRIC])
+    return _map(sweep, sweep.parameters, METRIC)
+
+
+def _map(sweep: SweepResult, parameters: Sequence[str], metric: str) -> hv.Overlay:
+    label, pattern = _look(metric)
+    return sweep_chart(sweep.table, parameters, metric, label=label, pattern=pattern)
+
+
+def _parallel(sweep: SweepResult, metric: str) -> hv.Overlay:
+    label, pattern = _look(metric)
+    return parallel_chart(sweep.table, sweep.parameters, metric, label=label, pattern=pattern)
+
+
+def _look(metric: str) -> tuple[str, str]:
+    if metric not in MAPPED:
+        raise NotFound.named("metric", metric, MAPPED)
+    return MAPPED[metric]
+
+
+def _sheet(sweep: SweepResult) -> Sheet:
+    over = " and ".join(widest(sweep.table, sweep.parameters))
+    maps = tuple(
+        Picture(MAPPED[metric][0], f"{MAPPED[metric][0]} over {over}", _map(sweep, sweep.parameters, metric))
+        for metric in CHOICE
+    )
+    found = sweep.stability()
+    surface = Picture(
+        "Stability", f"Sharpe ratio over {over}, raw beside smoothed", stability_chart(found, *_look(METRIC))
+    )
+    sections = [
+        Section("Trials over the grid", pictures=maps, question="Metric"),
+        Section(
+            "Robust region",
+            above=join((element("p", found.sentence), element("p", MEANING, class_="il-under"))),
+            pictures=(surface,),
+        ),
+    ]
+    if sum(sweep.table[name].nunique(dropna=False) > 1 for name in sweep.parameters) > 2:
+        label = f"Trials by {', '.join(sweep.parameters)} and Sharpe ratio"
+        sections.append(
+            Section("All parameters at once", pictures=(Picture("Trials", label, _parallel(sweep, METRIC)),))
+        )
+    sections.append(Section("Best trials", above=_best_trials(sweep, BEST_IN_REPORT)))
+    top = join((_headline(sweep), _said(sweep)))
+    title = element("p", "What it stands on", class_="il-heading", role="heading", aria_level="3")
+    return Sheet(_title(sweep), top, tuple(sections), element("section", title, _terms(sweep), class_="il-section"))
 
 
 def _title(sweep: SweepResult) -> str:
@@ -50,15 +148,22 @@ def _headline(sweep: SweepResult) -> Html:
     return facts.headline(_title(sweep), (found, extent), sweep.source)
 
 
-def _body(sweep: SweepResult, shown: int) -> Html:
+def _body(sweep: SweepResult) -> Html:
+    label = f"Sharpe ratio over {' and '.join(widest(sweep.table, sweep.parameters))}; a ring marks the best trial"
+    return join((_said(sweep), chart(label), _best_trials(sweep, BEST_SHOWN), _terms(sweep)))
+
+
+def _said(sweep: SweepResult) -> Html:
+    """Return the verdict, how much luck the best trial needs, and warnings."""
+    verdict = element("p", sweep.verdict.sentence, class_="il-verdict")
+    return join((verdict, element("p", _luck(sweep)), facts.warnings(sweep.notes, sweep.execution)))
+
+
+def _terms(sweep: SweepResult) -> Html:
+    """Return what the trials stand on: their terms and lineage, then the notes."""
     costs = sweep.costs.describe()
     return join(
         (
-            element("p", sweep.verdict.sentence),
-            element("p", _luck(sweep)),
-            facts.warnings(sweep.notes, sweep.execution),
-            chart(f"Sharpe ratio over {' and '.join(sweep.parameters)}; a ring marks the best trial"),
-            _best_trials(sweep, shown),
             facts.facts(
                 [
                     ("Costs", facts.costs_text(costs)),

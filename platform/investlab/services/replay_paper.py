@@ -1,6 +1,6 @@
 """The paper portfolio of a replay pass: the engine's own backtest of the scores recorded so far."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -16,6 +16,8 @@ from investlab.schemas.backtest import Execution
 from investlab.schemas.live import PaperPortfolio
 from investlab.schemas.serving import PredictionRecord
 from investlab.services.panel_tails import tail
+
+REPLAYED = "REPLAY: a past year is walked through again, session by session; nothing here is today's."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def keep_paper_book(panel: PricePanel, first_session: date, scores: pd.DataFrame
     trading = {"costs": terms.costs, "execution": terms.execution, "initial_cash": terms.initial_cash}
     result = simulate_weights(walked, weights, **trading)  # type: ignore[arg-type]
     held = run_strategy(BuyAndHold(), walked, **trading)  # type: ignore[arg-type]
-    return PaperBook(result, held.nav.rename("benchmark"))
+    return PaperBook(replace(result, notes=(REPLAYED, *result.notes)), held.nav.rename("benchmark"))
 
 
 def show_portfolio(book: PaperBook, pass_id: str, latest: PredictionRecord, terms: PaperTerms) -> PaperPortfolio:

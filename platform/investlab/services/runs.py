@@ -30,7 +30,7 @@ from investlab.services.recording import failures_recorded
 from investlab.services.sweeping import discard, noted, resumable, take_over
 from investlab.store.evaluations import Evaluation, decode_run, encode_evaluation
 from investlab.store.repositories import audit, backtests, outbox
-from investlab.store.results import decode_result, encode_result
+from investlab.store.results import encode_result
 from investlab.store.sweep_chunks import SweepChunks
 
 
@@ -325,14 +325,12 @@ def run_evaluation[E: Evaluation](
     if recorded is not None:
         return cast("E", recorded)
 
-    def estimate() -> float:
-        terms: dict[str, Any] = {"costs": request.costs, "execution": request.execution}
-        return estimate_seconds(
-            request.strategy, request.grid, request.panel, initial_cash=request.initial_cash, **terms
-        )
+    terms = agree_terms(request.panel, request.costs, request.execution, request.initial_cash)
 
     def compute() -> tuple[E, RunOutcome]:
-        with choose_executor(context.settings, request.executor, estimate) as executor:
+        task = SweepTask(request.strategy, request.panel, terms)
+        sample = plan_sweep(task, expand_grid(request.strategy, request.grid))
+        with choose_executor(context.settings, request.executor, sample.measure, sample.threads) as executor:
             result = evaluate(executor)
         signed = cast("E", result.recorded(planned.start.run_id, planned.start.code_identity, _remarks(planned)))
         return signed, _evaluation_outcome(context, signed)

@@ -6,6 +6,7 @@ from pathlib import Path
 import holoviews as hv
 import pytest
 
+from investlab.charts.embed import figure_json
 from investlab.charts.findings import COLOURS, findings_chart
 from investlab.charts.quality import QualityRenderer
 from investlab.core.extensions import RENDERERS, load_extension
@@ -56,12 +57,13 @@ def test_a_cell_says_verdict_findings_and_run() -> None:
 
 @pytest.mark.slow
 def test_severities_differ_by_colour_and_mark() -> None:
-    html = QualityRenderer.html(make_quality(*ALL))
+    quality = make_quality(*ALL)
+    html, figure = QualityRenderer.html(quality), figure_json(findings_chart(quality.found))
     for severity, sign in zip(Severity, ("⊠ rejects", "◆ quarantine", "● warning"), strict=True):
         assert sign in html
-        assert COLOURS[severity] in html
+        assert COLOURS[severity] in figure
     for marker in ("square_x", "diamond", "circle"):
-        assert f'"value":"{marker}"' in html
+        assert f'"value":"{marker}"' in figure
 
 
 @pytest.mark.slow

@@ -1,0 +1,116 @@
+"""Parallel coordinates: each trial of a sweep as a line through its parameters to a metric."""
+
+from dataclasses import dataclass
+
+import holoviews as hv
+import holoviews.plotting.bokeh  # registers the drawing backend; it shows and injects nothing
+import numpy as np
+import pandas as pd
+
+from investlab.charts import style
+from investlab.charts.heatmaps import Steps, palette, span
+from investlab.charts.units import number, percent
+
+HEIGHT = 380
+MOST_LINES = 600
+BEST_SHARE = 0.05
+"""The share of trials, the best by the metric, that are drawn thick."""
+
+METRIC_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """One upright axis: its name, each trial's height on it from 0 to 1, and heights with what stands beside them."""
+
+    name: str
+    heights: np.ndarray
+    marks: list[tuple[float, str]]
+
+
+def parallel_chart(
+    table: pd.DataFrame, parameters: tuple[str, ...], metric: str, *, label: str = "", pattern: str = "0.00"
+) -> hv.Overlay:
+    """Return a line for each trial through the parameters that were varied to the metric, coloured by it.
+
+    The best twentieth is drawn thick and on top. Of more than 600 trials the best are drawn and every n-th of the
+    others by rank; the title says so.
+    """
+    axes = [parameter_axis(name, table[name]) for name in parameters if table[name].nunique(dropna=False) > 1]
+    values = table[metric].to_numpy(dtype=np.float64)
+    axes.append(metric_axis(label or metric, values, pattern))
+    shown = drawn_trials(values)
+    best = max(1, round(BEST_SHARE * len(values)))
+    heights = np.column_stack([axis.heights for axis in axes])
+    ranked = np.argsort(values, kind="stable")
+    top = set(ranked[-best:].tolist())
+    faint, strong = [row for row in shown if row not in top], [row for row in shown if row in top]
+    layers = [
+        *_lines(faint, heights, values, width=0.8, alpha=0.45),
+        *_lines(strong, heights, values, width=2.2, alpha=0.95),
+        *_scales(axes),
+    ]
+    thinned = f"; {len(shown)} of {len(values):,} trials drawn" if len(shown) < len(values) else ""
+    return hv.Overlay(layers).opts(
+        **style.frame_options(
+            HEIGHT,
+            f"Trials by parameters and {label or metric}; thick: the best {best}{thinned}",
+            xticks=[(place, axis.name) for place, axis in enumerate(axes)],
+            yaxis=None,
+            xlim=(-0.45, len(axes) - 0.75),
+            ylim=(-0.06, 1.06),
+            show_legend=False,
+            show_grid=False,
+        )
+    )
+
+
+def parameter_axis(name: str, values: pd.Series) -> Axis:
+    """Return a parameter's axis: its values at equal distances, numbers in increasing order."""
+    steps = Steps.of(values)
+    last = max(len(steps.labels) - 1, 1)
+    return Axis(name, steps.places / last, [(place / last, text) for place, text in steps.ticks()])
+
+
+def metric_axis(name: str, values: np.ndarray, pattern: str) -> Axis:
+    """Return a metric's axis, from its lowest to its highest value."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    width = (high - low) or 1.0
+    at = np.linspace(0.0, 1.0, METRIC_TICKS)
+    reads = percent if "%" in pattern else number
+    return Axis(name, (values - low) / width, [(float(share), reads(low + share * width)) for share in at])
+
+
+def drawn_trials(values: np.ndarray) -> list[int]:
+    """Return the trials to draw, the worst first: all of them, or the best third and every n-th of the others."""
+    ranked = np.argsort(values, kind="stable")
+    if len(ranked) <= MOST_LINES:
+        return [int(row) for row in ranked]
+    kept = MOST_LINES // 3
+    others = ranked[:-kept]
+    step = -(-len(others) // (MOST_LINES - kept))
+    return [int(row) for row in [*others[::step], *ranked[-kept:]]]
+
+
+def _lines(rows: list[int], heights: np.ndarray, values: np.ndarray, *, width: float, alpha: float) -> list[hv.Path]:
+    if not rows:
+        return []
+    at = np.arange(heights.shape[1], dtype=np.float64)
+    paths = [{"axis": at, "height": heights[row], "metric": float(values[row])} for row in rows]
+    return [
+        hv.Path(paths, ["axis", "height"], "metric").opts(
+            color="metric", cmap=palette(values), clim=span(values), line_width=width, line_alpha=alpha
+        )
+    ]
+
+
+def _scales(axes: list[Axis]) -> list[hv.Element]:
+    uprights = hv.Segments(
+        [(place, 0.0, place, 1.0) for place in range(len(axes))], ["axis", "height", "axis1", "height1"]
+    )
+    marks = [(place - 0.03, at, text) for place, axis in enumerate(axes) for at, text in axis.marks]
+    labels = hv.Labels(pd.DataFrame(marks, columns=["axis", "height", "said"]), ["axis", "height"], "said")
+    return [
+        uprights.opts(color=style.INK, line_width=1.2),
+        labels.opts(text_color=style.INK, text_font_size="11px", text_align="right", text_baseline="middle"),
+    ]
