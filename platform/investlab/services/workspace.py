@@ -50,6 +50,8 @@ from investlab.services.reproduction import Reproduction, reproduce_run
 from investlab.services.run_labels import archive_run, label_run, parse_labels
 from investlab.services.run_listing import runs_frame
 from investlab.services.run_queries import parse_query, parse_since
+from investlab.services.saved_strategies import SavedStrategy, save_strategy
+from investlab.services.strategies import find_strategy
 from investlab.services.tracing import trace_record
 from investlab.services.training import TRAINING_PREFIX, load_training, run_training
 from investlab.services.universes import Universe
@@ -300,6 +302,28 @@ class Workspace:
         return runs.run_backtest(
             self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares, labels)
         )
+
+    def strategy(self, name: str) -> type[Strategy]:
+        """Return the strategy class of that name: of an installed package, or of a file in the home's `extensions`.
+
+        Raises:
+            NotFound: There is none; near matches are named.
+            InvalidInput: The file that declares it failed; its line is named.
+        """
+        return find_strategy(self.context.settings, name)
+
+    def save_strategy(
+        self, strategy: Strategy | type[Strategy], name: str | None = None, *, replace: bool = False
+    ) -> SavedStrategy:
+        """Write a strategy of this notebook, with all it reaches, to the home's `extensions`, and a stub of tests.
+
+        From then on `investlab backtest run --strategy <name>`, `lab.strategy(name)` and `lab.reproduce` know it.
+
+        Raises:
+            InvalidInput: Something that it reaches has no source; each is named.
+            Conflict: The name is taken, or its file is there and `replace` is not given.
+        """
+        return save_strategy(self.context, strategy, name, replace=replace)
 
     def audit_lookahead(self, strategy: DecisionRule, panel: PricePanel, *, seed: int = 0) -> LeakReport:
         """Return whether a strategy's decisions use what their session's close did not know: `il.audit_lookahead`."""
