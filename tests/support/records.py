@@ -22,6 +22,7 @@ from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
 from investlab.schemas.market import ActionKind, CorporateAction, PriceBasis
 from investlab.schemas.pipelines import PipelineStart, PipelineStatus, StepDraft, StepOutcome
 from investlab.schemas.registry import Alias, ArtifactFormat, InputSignature, Scorecard, TrainingSpec
+from investlab.schemas.run_labels import RunLabels
 from investlab.schemas.training import TrainingEnd, TrainingStart
 from investlab.schemas.universes import UniverseDraft
 from investlab.schemas.users import KeyDraft, Role, UserDraft
@@ -37,6 +38,7 @@ from investlab.store.repositories import (
     pipelines,
     registry,
     replays,
+    run_labels,
     training,
     universes,
     users,
@@ -323,6 +325,8 @@ def _fill_runs(session: Session) -> None:
     pipelines.skip_step(session, "step-0002", reused_from="step-0001", at=at(2))
     backtests.start_run(session, run_start(pipeline_step="step-0001"))
     backtests.complete_run(session, "run-0001", run_outcome())
+    run_labels.label_run(session, "run-0001", RunLabels(name="first", tags=("paper",), note="a note"))
+    run_labels.archive_run(session, "run-0001", at=at(2))
     training.start_training(session, training_start(pipeline_step="step-0001"))
     training.complete_training(session, "tr-0001", training_end())
     registry.add_version(session, "us-ranker", "tr-0001", at=at(2))

@@ -1,7 +1,7 @@
 """Commands about backtests: run, sweep, audit, list, show, trace, reproduce."""
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -10,7 +10,8 @@ from investlab.backtest.grid import build_strategy
 from investlab.backtest.strategies import Strategy
 from investlab.cli.output import STYLE, output, records, say, show
 from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, grid, listed, parameters
-from investlab.core.extensions import STRATEGIES, load_extension
+from investlab.core.config import load_settings
+from investlab.services.strategies import find_strategy
 from investlab.services.workspace import open_workspace
 
 app = typer.Typer(help="Backtests, sweeps and their records.", no_args_is_help=True, **STYLE)
@@ -150,4 +151,4 @@ def reproduce_run(
 
 
 def _strategy(name: str) -> type[Strategy]:
-    return cast("type[Strategy]", load_extension(STRATEGIES, name))
+    return find_strategy(load_settings(), name)

@@ -42,6 +42,7 @@ _NO_BEHAVIOUR = frozenset(
         "__firstlineno__",
         "__module__",
         "__qualname__",
+        "__slotnames__",  # what copyreg keeps of a class once an object of it was reduced
         "__static_attributes__",
         "__weakref__",
     }
@@ -144,6 +145,7 @@ class Reach:
         if isinstance(reduced, str):
             return _hash("named", origin_of(getattr(value, "__module__", None)) or "?", reduced)
         make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+        state = _without_kept(type(value), state)
         parts = [self.digest(make, "type"), self.digest(arguments, "arguments"), *self._state(state)]
         listed = [self.digest(list(each), "items") for each in (items, pairs) if each is not None]
         return _hash("instance", parts, listed)
@@ -278,6 +280,16 @@ class Reach:
 
 def _hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+
+
+def _without_kept(kind: type, state: object) -> object:
+    """Return an object's state without what cached properties keep there once they were read."""
+    if type(state) is not dict:
+        return state
+    kept = {
+        name for base in kind.__mro__ for name, part in vars(base).items() if type(part) is functools.cached_property
+    }
+    return {name: part for name, part in state.items() if name not in kept} or None
 
 
 def _name(value: object) -> str:

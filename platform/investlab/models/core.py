@@ -556,6 +556,10 @@ class BacktestRun(Base):
     pipeline_step_uid: Mapped[str | None] = _to("pipeline_steps.uid", "SET NULL")
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    name: Mapped[str | None]
+    tags: Mapped[list[Any] | None]
+    note: Mapped[str | None]
+    archived_at: Mapped[datetime | None]
 
 
 class BacktestTrials(Base):

@@ -126,4 +126,4 @@ def _state(workspace: Workspace, name: str) -> str | None:
 
 
 def _runs(workspace: Workspace, step_id: str) -> tuple[str, ...]:
-    return tuple(run.run_id for run in workspace.list_runs(RunQuery(pipeline_step=step_id)))
+    return tuple(run.run_id for run in workspace.list_runs(RunQuery(pipeline_step=step_id, archived=None)))

@@ -117,3 +117,9 @@ class RunSummary(Frozen):
     started_at: datetime
     ended_at: datetime | None
     error: str | None
+    first_session: date | None = None
+    last_session: date | None = None
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    note: str | None = None
+    archived_at: datetime | None = None

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from investlab.schemas.backtest import BacktestSpec
 from investlab.schemas.market import Frozen, PriceBasis
+from investlab.schemas.run_labels import MetricCondition
 
 
 class RunKind(StrEnum):
@@ -46,6 +47,9 @@ class RunStart(Frozen):
     platform_version: str
     started_at: datetime
     pipeline_step: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    note: str | None = None
 
 
 class RunOutcome(Frozen):
@@ -68,14 +72,24 @@ class RunOutcome(Frozen):
 
 
 class RunQuery(Frozen):
-    """Which backtest runs to list, newest first; None means any."""
+    """Which backtest runs to list, newest first; None means any.
+
+    Every word of `text` must be part of a run's id, name, note, strategy or tags, whatever its case; a run must bear
+    all `tags` and meet all `conditions`. Archived runs are left out, listed alone (True), or listed too (None).
+    """
 
     strategy: str | None = None
     family: str | None = None
     owner: str | None = None
     dataset: str | None = None
     status: RunStatus | None = None
+    kind: RunKind | None = None
+    since: datetime | None = None
     pipeline_step: str | None = None
+    text: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    conditions: tuple[MetricCondition, ...] = ()
+    archived: bool | None = False
     limit: int = Field(default=50, ge=1, le=10_000)
 
 

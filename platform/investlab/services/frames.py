@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from investlab.schemas.backtest import RunSummary
 from investlab.schemas.registry import ModelVersionInfo
 from investlab.services import prices
 from investlab.services.context import Context
@@ -50,28 +49,6 @@ def actions_frame(context: Context, dataset: str) -> pd.DataFrame:
         {**action.model_dump(), "kind": str(action.kind), "symbol": names[action.instrument_id]} for action in found
     ]
     return pd.DataFrame(rows, columns=columns).sort_values(["ex_date", "symbol"], ignore_index=True)
-
-
-def runs_frame(found: Sequence[RunSummary]) -> pd.DataFrame:
-    """Return run summaries as a frame indexed by run id."""
-    rows = [
-        {
-            "run": run.run_id,
-            "kind": run.kind,
-            "strategy": run.strategy,
-            "parameters": ", ".join(f"{name}={value}" for name, value in run.best_parameters.items()),
-            "dataset": f"{run.dataset}@{run.dataset_version}",
-            "status": run.status,
-            "executor": run.executor,
-            "trials": run.trials,
-            "total return": run.metrics.get("total_return"),
-            "sharpe": run.metrics.get("sharpe"),
-            "max drawdown": run.metrics.get("max_drawdown"),
-            "started": run.started_at,
-        }
-        for run in found
-    ]
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["run"]).set_index("run")
 
 
 def models_frame(versions: Sequence[ModelVersionInfo]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Reproducing a run: build it again from its record and say equal to the bit, or what differs."""
 
 import hashlib
-from typing import cast
 
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
@@ -11,7 +10,6 @@ from investlab.backtest.sweep import SweepTask, plan_sweep
 from investlab.backtest.terms import agree_terms
 from investlab.core.errors import Conflict, NotFound, NotReproducible
 from investlab.core.executor import Progress
-from investlab.core.extensions import STRATEGIES, load_extension
 from investlab.core.identity import code_identity, identity_of, lock_hash, source_version
 from investlab.ml.training import train
 from investlab.schemas.ledger import RunKind, RunStatus
@@ -21,6 +19,7 @@ from investlab.services.executors import choose_executor
 from investlab.services.out_of_sample import evaluate_again
 from investlab.services.prices import build_panel
 from investlab.services.runs import SweepRequest
+from investlab.services.strategies import find_strategy
 from investlab.services.training import TRAINING_PREFIX, learner_identity
 from investlab.store.repositories import backtests, training
 
@@ -68,7 +67,7 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     spec = record.spec
     if run.status != RunStatus.COMPLETED or run.result_hash is None:
         raise Conflict(f"Run {run.run_id} did not complete: it is {run.status}.", remedy=run.error or "Run it again.")
-    strategy = _installed_strategy(spec.strategy, run.run_id)
+    strategy = _known_strategy(context, spec.strategy, run.run_id)
     panel = build_panel(context, spec.panel)
     differences = []
     if panel.id != run.panel_id:
@@ -150,11 +149,11 @@ def _installed_learner(name: str, run_id: str) -> str | None:
         ) from error
 
 
-def _installed_strategy(name: str, run_id: str) -> type[Strategy]:
+def _known_strategy(context: Context, name: str, run_id: str) -> type[Strategy]:
     try:
-        return cast("type[Strategy]", load_extension(STRATEGIES, name))
+        return find_strategy(context.settings, name)
     except NotFound as error:
         raise NotReproducible(
             f"Run {run_id} used the strategy {name!r}, which is not installed.",
-            remedy="Run the notebook that defines it, or install it as an extension of investlab.strategies.",
+            remedy="Run the notebook that defines it and call lab.save_strategy, or install it as an extension.",
         ) from error

@@ -23,10 +23,12 @@ from investlab.core.identity import code_identity, identity_of, lock_hash, sourc
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import BacktestSpec, Execution, OutOfSampleSpec, RunSummary
 from investlab.schemas.ledger import RunKind, RunOutcome, RunStart
+from investlab.schemas.run_labels import UNLABELLED, RunLabels
 from investlab.services.context import Context
 from investlab.services.executors import choose_executor
 from investlab.services.prices import request_of
 from investlab.services.recording import failures_recorded
+from investlab.services.run_labels import find_run, label_run, labels_of
 from investlab.services.sweeping import discard, noted, resumable, take_over
 from investlab.store.evaluations import Evaluation, decode_run, encode_evaluation
 from investlab.store.repositories import audit, backtests, outbox
@@ -44,6 +46,7 @@ class BacktestRequest:
     execution: Execution
     initial_cash: float
     whole_shares: bool = False
+    labels: RunLabels = UNLABELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class SweepRequest:
     execution: Execution
     initial_cash: float
     executor: str = "auto"
+    labels: RunLabels = UNLABELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,12 @@ def load_run(context: Context, run_id: str) -> BacktestResult | SweepResult | Ev
     """Return the stored result of a completed run, named by its id or a unique beginning.
 
     Raises:
-        NotFound: There is no such run, or it left no result.
+        NotFound: There is no such run; near matches are named.
+        Conflict: It left no result.
         Corrupt: The stored result is damaged.
     """
+    summary = find_run(context, run_id)
     with context.database.read() as session:
-        summary = backtests.run(session, run_id)
         record = backtests.run_record(session, summary.run_id)
     if record.artifact_sha256 is None:
         raise Conflict(
@@ -211,6 +216,7 @@ def _plan(
         platform_version=source_version(),
         started_at=context.clock.now(),
         pipeline_step=context.settings.pipeline_step,
+        **request.labels.given,
     )
     return _Planned(start, () if identity.hash else identity.undetermined)
 
@@ -242,7 +248,10 @@ def _remarks(planned: _Planned) -> tuple[str, ...]:
 def _recorded(context: Context, planned: _Planned) -> BacktestResult | SweepResult | Evaluation | None:
     with context.database.read() as session:
         found = backtests.find_by_key(session, planned.start.key)
-    return None if found is None else load_run(context, found.run_id)
+    if found is None:
+        return None
+    label_run(context, found.run_id, labels_of(planned.start))
+    return load_run(context, found.run_id)
 
 
 def _backtest_outcome(context: Context, result: BacktestResult) -> RunOutcome:

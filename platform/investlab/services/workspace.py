@@ -32,7 +32,7 @@ from investlab.market.panel import PricePanel
 from investlab.ml.trained import TrainedModel
 from investlab.schemas.backtest import CrossValidationSpec, Execution, PanelRequest, RunSummary, WalkForwardSpec
 from investlab.schemas.fundamentals import FundamentalsReceipt
-from investlab.schemas.ledger import RunQuery
+from investlab.schemas.ledger import RunKind, RunQuery
 from investlab.schemas.market import InstrumentRef
 from investlab.schemas.receipts import IngestReceipt
 from investlab.schemas.registry import ModelVersionInfo, PromotionDecision, PromotionReceipt, TrainingSpec
@@ -51,6 +51,11 @@ from investlab.services.progress import progress_bar
 from investlab.services.quality import quality_report, quarantined_bars
 from investlab.services.repairs import repair_market
 from investlab.services.reproduction import Reproduction, reproduce_run
+from investlab.services.run_labels import archive_run, label_run, parse_labels
+from investlab.services.run_listing import runs_frame
+from investlab.services.run_queries import parse_query, parse_since
+from investlab.services.saved_strategies import SavedStrategy, save_strategy
+from investlab.services.strategies import find_strategy
 from investlab.services.tracing import trace_record
 from investlab.services.training import TRAINING_PREFIX, load_training, run_training
 from investlab.services.universes import Universe
@@ -287,16 +292,44 @@ class Workspace:
         execution: Execution | str = Execution.NEXT_OPEN,
         initial_cash: float = 100_000.0,
         whole_shares: bool = False,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        note: str | None = None,
     ) -> BacktestResult:
         """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
+
+        `name`, `tags` and `note` label the run, as `lab.label` does.
 
         Raises:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
-        timing, panel = parse_execution(execution), admitted(self.context, panel)
+        timing, labels = parse_execution(execution), parse_labels(name, tags, note)
+        panel = admitted(self.context, panel)
         return runs.run_backtest(
-            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares)
+            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares, labels)
         )
+
+    def strategy(self, name: str) -> type[Strategy]:
+        """Return the strategy class of that name: of an installed package, or of a file in the home's `extensions`.
+
+        Raises:
+            NotFound: There is none; near matches are named.
+            InvalidInput: The file that declares it failed; its line is named.
+        """
+        return find_strategy(self.context.settings, name)
+
+    def save_strategy(
+        self, strategy: Strategy | type[Strategy], name: str | None = None, *, replace: bool = False
+    ) -> SavedStrategy:
+        """Write a strategy of this notebook, with all it reaches, to the home's `extensions`, and a stub of tests.
+
+        From then on `investlab backtest run --strategy <name>`, `lab.strategy(name)` and `lab.reproduce` know it.
+
+        Raises:
+            InvalidInput: Something that it reaches has no source; each is named.
+            Conflict: The name is taken, or its file is there and `replace` is not given.
+        """
+        return save_strategy(self.context, strategy, name, replace=replace)
 
     def audit_lookahead(self, strategy: DecisionRule, panel: PricePanel, *, seed: int = 0) -> LeakReport:
         """Return whether a strategy's decisions use what their session's close did not know: `il.audit_lookahead`."""
@@ -312,20 +345,24 @@ class Workspace:
         execution: Execution | str = Execution.NEXT_OPEN,
         initial_cash: float = 100_000.0,
         executor: str = "auto",
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        note: str | None = None,
     ) -> SweepResult:
         """Return a recorded sweep over every combination of the grid; its trials are counted in the ledger.
 
         `executor` is `auto` (chosen by the measured work), `serial`, `threads` or `ray`; INVESTLAB_EXECUTOR overrides
         it. The result is the same to the bit. A sweep that broke off goes on with what is missing when it is called
-        again.
+        again. `name`, `tags` and `note` label the run, as `lab.label` does.
 
         Raises:
             UnknownParameter: The strategy has no such parameter; near matches are named.
             InvalidInput: The panel was made from frames, or no combination can be traded on these terms.
             Busy: Another process is computing the same sweep.
         """
+        timing, labels = parse_execution(execution), parse_labels(name, tags, note)
         panel = admitted(self.context, panel)
-        request = runs.SweepRequest(strategy, grid, panel, costs, parse_execution(execution), initial_cash, executor)
+        request = runs.SweepRequest(strategy, grid, panel, costs, timing, initial_cash, executor, labels)
         with self._progress(f"sweep of {getattr(strategy, 'name', strategy)}") as progress:
             return runs.run_sweep(self.context, request, progress)
 
@@ -498,9 +535,53 @@ class Workspace:
         """
         return predict_symbols(self.context, tuple(symbols), model or self.context.settings.model)
 
-    def runs(self, query: RunQuery | None = None) -> pd.DataFrame:
-        """Return recorded runs, newest first, indexed by run id."""
-        return frames.runs_frame(self.list_runs(query))
+    def runs(
+        self,
+        query: str | RunQuery | None = None,
+        *,
+        tag: str | None = None,
+        strategy: str | None = None,
+        dataset: str | None = None,
+        kind: RunKind | str | None = None,
+        since: str | date | datetime | None = None,
+        archived: bool | None = False,
+        limit: int = 50,
+    ) -> pd.DataFrame:
+        """Return recorded backtests and sweeps, newest first, indexed by run id.
+
+        `query` is text such as `momentum tag:paper sharpe > 1 max_drawdown > -20%`: words that id, name, note,
+        strategy or tags contain, and conditions on metrics, all of which must hold. Archived runs are left out, listed
+        alone (`archived=True`), or listed too (None).
+
+        Raises:
+            InvalidInput: The query cannot be read.
+            NotFound: The dataset, a metric or a key of the query does not exist; near matches are named.
+        """
+        if not isinstance(query, RunQuery):
+            named = {"strategy": strategy, "dataset": dataset, "kind": kind, "since": parse_since(since)}
+            hidden = {} if archived is False else {"archived": archived}
+            tags = () if tag is None else (tag,)
+            query = parse_query(query or "", **named, **hidden, tags=tags, limit=limit)
+        return runs_frame(self.list_runs(query))
+
+    def label(
+        self, run_id: str, *, name: str | None = None, tags: Sequence[str] | None = None, note: str | None = None
+    ) -> None:
+        """Set a run's name, tags and note; what is not given stays, an empty text or list takes away.
+
+        Raises:
+            NotFound: There is no such run; near matches are named.
+            InvalidInput: A tag is no single word.
+        """
+        label_run(self.context, run_id, parse_labels(name, tags, note))
+
+    def archive(self, run_id: str, *, archived: bool = True) -> None:
+        """Leave a run out of listings, or list it again; it stays loadable and its trials stay counted.
+
+        Raises:
+            NotFound: There is no such run; near matches are named.
+        """
+        archive_run(self.context, run_id, archived=archived)
 
     def list_runs(self, query: RunQuery | None = None) -> list[RunSummary]:
         """Return recorded runs, newest first."""

@@ -176,6 +176,18 @@ def test_the_identity_is_the_same_in_every_process() -> None:
     assert found.pop().count("undetermined=()") == 2
 
 
+def test_using_a_class_and_its_objects_does_not_change_their_identity() -> None:
+    source = CELLS.replace(
+        "    def weights", "    @functools.cached_property\n    def twice(self):\n        return 2\n\n    def weights"
+    )
+    kind = cells("import functools" + source)
+    made = kind()
+    before, unused = determined(kind), determined(made)
+    made.__reduce_ex__(4)
+    assert made.twice == 2
+    assert (determined(kind), determined(made)) == (before, unused)
+
+
 def test_an_instance_counts_with_its_state() -> None:
     strategy = cells()
     assert determined(strategy(5)) != determined(strategy(6))

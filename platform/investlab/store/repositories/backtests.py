@@ -10,6 +10,7 @@ from investlab.core.errors import Conflict
 from investlab.models import core as rows
 from investlab.schemas.backtest import BacktestSpec, RunSummary
 from investlab.schemas.ledger import RunOutcome, RunQuery, RunRecord, RunStart, RunStatus, TrialLedger
+from investlab.store.repositories import run_labels
 from investlab.store.repositories.lookup import begins_with, dataset_row, require_step, row_by_uid, save, version_row
 
 
@@ -129,17 +130,18 @@ def list_runs(session: Session, query: RunQuery | None = None) -> list[RunSummar
     """List runs, newest first.
 
     Raises:
-        NotFound: The query names a dataset that does not exist.
+        NotFound: The query names a dataset or a metric that does not exist.
     """
     wanted = query or RunQuery()
     run = rows.BacktestRun
     newest = (run.started_at.desc(), run.id.desc())
-    chosen = select(run.id).order_by(*newest).limit(wanted.limit)
+    chosen = select(run.id).order_by(*newest)
     for column, value in (
         (run.strategy, wanted.strategy),
         (run.family, wanted.family),
         (run.owner, wanted.owner),
         (run.status, wanted.status),
+        (run.kind, wanted.kind),
         (run.pipeline_step_uid, wanted.pipeline_step),
     ):
         if value is not None:
@@ -149,7 +151,8 @@ def list_runs(session: Session, query: RunQuery | None = None) -> list[RunSummar
         versions = select(rows.DatasetVersion.id).where(rows.DatasetVersion.dataset_id == owner.id)
         chosen = chosen.where(run.dataset_version_id.in_(versions))
     # Chosen by their keys first: sorting whole rows would read every run's documents.
-    return _summaries(session, _runs().where(run.id.in_(session.scalars(chosen).all())).order_by(*newest))
+    keys = run_labels.matching_keys(session, chosen, wanted)
+    return _summaries(session, _runs().where(run.id.in_(keys)).order_by(*newest))
 
 
 def cumulative_trials(session: Session, owner: str, family: str, dataset: str) -> TrialLedger:
@@ -292,4 +295,10 @@ def _summary(row: rows.BacktestRun, dataset: str, number: int, cumulative: int) 
         started_at=row.started_at,
         ended_at=row.ended_at,
         error=row.error,
+        first_session=row.spec["panel"]["start"],
+        last_session=row.spec["panel"]["end"],
+        name=row.name or None,
+        tags=tuple(row.tags or ()),
+        note=row.note or None,
+        archived_at=row.archived_at,
     )
