@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from investlab.backtest.costs import Costs
     from investlab.backtest.engine import simulate_signals, simulate_weights
+    from investlab.backtest.limits import Limits
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
+    from investlab.backtest.portfolio_state import PortfolioState
+    from investlab.backtest.rates import Rates
     from investlab.backtest.result import BacktestResult
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
     from investlab.backtest.sweep import sweep
@@ -26,8 +29,11 @@ _PUBLIC = {
     "Costs": ("investlab.backtest.costs", "Costs"),
     "InvestlabError": ("investlab.core.errors", "InvestlabError"),
     "LeakReport": ("investlab.backtest.lookahead_report", "LeakReport"),
+    "Limits": ("investlab.backtest.limits", "Limits"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
+    "PortfolioState": ("investlab.backtest.portfolio_state", "PortfolioState"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
+    "Rates": ("investlab.backtest.rates", "Rates"),
     "Screen": ("investlab.schemas.screens", "Screen"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
@@ -44,8 +50,11 @@ __all__ = [
     "Costs",
     "InvestlabError",
     "LeakReport",
+    "Limits",
     "MonthlyMomentum",
+    "PortfolioState",
     "PricePanel",
+    "Rates",
     "Screen",
     "SmaCross",
     "SweepResult",

@@ -12,8 +12,11 @@ import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.decisions import DecisionRule
+from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.lookahead import audit_lookahead
 from investlab.backtest.lookahead_report import LeakReport
+from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep_result import SweepResult
@@ -282,16 +285,22 @@ class Workspace:
         execution: Execution | str = Execution.NEXT_OPEN,
         initial_cash: float = 100_000.0,
         whole_shares: bool = False,
+        limits: Limits = UNLIMITED,
+        rates: Rates = NO_RATES,
+        initial_state: PortfolioState | None = None,
     ) -> BacktestResult:
         """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
+
+        Limits, rates and an initial state (the `final_state` of another run) are those of `il.simulate_weights`.
 
         Raises:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
         timing = parse_execution(execution)
-        return runs.run_backtest(
-            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares)
+        request = runs.BacktestRequest(
+            strategy, panel, costs, timing, initial_cash, whole_shares, limits, rates, initial_state
         )
+        return runs.run_backtest(self.context, request)
 
     def audit_lookahead(self, strategy: DecisionRule, panel: PricePanel, *, seed: int = 0) -> LeakReport:
         """Return whether a strategy's decisions use what their session's close did not know: `il.audit_lookahead`."""
