@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from investlab.backtest.costs import Costs
     from investlab.backtest.engine import simulate_signals, simulate_weights
+    from investlab.backtest.limits import Limits
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
+    from investlab.backtest.portfolio_state import PortfolioState
     from investlab.backtest.purged_cross_validation import purged_cross_validation
     from investlab.backtest.purged_result import CrossValidationResult
+    from investlab.backtest.rates import Rates
     from investlab.backtest.result import BacktestResult
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
     from investlab.backtest.sweep import sweep
@@ -31,8 +34,11 @@ _PUBLIC = {
     "CrossValidationResult": ("investlab.backtest.purged_result", "CrossValidationResult"),
     "InvestlabError": ("investlab.core.errors", "InvestlabError"),
     "LeakReport": ("investlab.backtest.lookahead_report", "LeakReport"),
+    "Limits": ("investlab.backtest.limits", "Limits"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
+    "PortfolioState": ("investlab.backtest.portfolio_state", "PortfolioState"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
+    "Rates": ("investlab.backtest.rates", "Rates"),
     "Screen": ("investlab.schemas.screens", "Screen"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
@@ -53,8 +59,11 @@ __all__ = [
     "CrossValidationResult",
     "InvestlabError",
     "LeakReport",
+    "Limits",
     "MonthlyMomentum",
+    "PortfolioState",
     "PricePanel",
+    "Rates",
     "Screen",
     "SmaCross",
     "SweepResult",

@@ -22,7 +22,7 @@ import pandas as pd
 from investlab.analytics.trades import signed_by_session
 from investlab.core.errors import InvalidInput
 
-COSTS, INCOME, OTHER = "costs", "income", "other"
+COSTS, INCOME, CARRY, OTHER = "costs", "income", "carry", "other"
 UNKNOWN = "unknown"
 
 
@@ -38,7 +38,8 @@ class Attribution:
     """Contributions to the total return, as fractions of the value before the first session.
 
     `by_instrument` has a row for every symbol that was held and `by_sector` one for every sector; both then have
-    `costs`, `income` (cash from dividends and fractions of shares) and `other` (what NAV changed by beyond all that: 0
+    `costs`, `income` (cash from dividends and fractions of shares), `carry` (interest and borrow fees, where there are
+    rates) and `other` (what NAV changed by beyond all that: 0
     but for rounding where nothing else moves cash). Columns: `pnl` in currency, `contribution`. Each column sums to the
     whole: the change of NAV and `total_return`.
     """
@@ -54,7 +55,7 @@ class Holdings:
     """What an attribution starts from, by session: NAV, income, and market values of positions (sessions × symbols).
 
     `fills` has session, symbol, side (`buy`, `sell`), quantity, reference_price, commission and slippage_cost.
-    `initial_value` is the NAV before the first session.
+    `initial_value` is the NAV before the first session; `carry` what interest and fees moved cash by, None for nothing.
     """
 
     nav: pd.Series
@@ -62,6 +63,7 @@ class Holdings:
     values: pd.DataFrame
     fills: pd.DataFrame
     initial_value: float
+    carry: pd.Series | None = None
 
 
 def attribute(holdings: Holdings, sectors: Mapping[str, str], method: Linking | str = Linking.CARINO) -> Attribution:
@@ -101,8 +103,10 @@ def profit_and_loss(holdings: Holdings) -> pd.DataFrame:
     paid = (fills["commission"] + fills["slippage_cost"]).groupby(fills["session"]).sum()
     parts = pd.DataFrame(gains, index=holdings.nav.index, columns=holdings.values.columns)
     cash = pd.DataFrame({COSTS: -paid.reindex(parts.index, fill_value=0.0), INCOME: holdings.income})
+    if holdings.carry is not None:
+        cash[CARRY] = holdings.carry
     change = np.diff(holdings.nav.to_numpy(dtype=np.float64), prepend=holdings.initial_value)
-    cash[OTHER] = change - gains.sum(axis=1) - cash[COSTS] - cash[INCOME]
+    cash[OTHER] = change - gains.sum(axis=1) - cash.sum(axis=1)
     return pd.concat([parts, cash], axis=1)
 
 

@@ -1,15 +1,21 @@
 """Simulating signals, target weights and strategies on a price panel."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
-from investlab.backtest.kernels import FILL_COLUMNS, METRICS, Book, measure
+from investlab.backtest.fills import FillLog
+from investlab.backtest.kernels import FILL_COLUMNS, METRICS
+from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.orders import signal_array, weight_rows
+from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.rates import NO_RATES, Rates
+from investlab.backtest.remarks import forced_fills, old_prices, unfilled_orders
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.signal_kernel import Trail, trade_signals
+from investlab.backtest.simulation import Simulation, empty_book, measured
 from investlab.backtest.strategies import (
     BuyAndHold,
     SignalStrategy,
@@ -25,31 +31,16 @@ from investlab.backtest.terms import (
     kernel_actions,
     last_known_prices,
     terms_notes,
-    unwritable,
 )
-from investlab.backtest.weight_kernel import Targets, trade_weights
+from investlab.backtest.weight_accounts import CARRY
+from investlab.backtest.weight_run import run_weights
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
+from investlab.market.panel_changes import from_session
 from investlab.schemas.backtest import Execution
-
-OLD_PRICE_SESSIONS = 21
-NAMED = 5
-"""Instruments that a note names at most."""
 
 SIGNALS = StrategyDescription("signals", "signals", {}, "Entries and exits given by the caller.")
 WEIGHTS = StrategyDescription("weights", "weights", {}, "Target weights given by the caller.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
-    """What a kernel computed: the book, positions and prices (sessions × instruments), fills, metrics, remarks."""
-
-    book: Book
-    quantities: np.ndarray
-    prices: np.ndarray
-    log: np.ndarray
-    metrics: np.ndarray
-    notes: tuple[str, ...]
 
 
 def simulate_signals(
@@ -84,20 +75,27 @@ def simulate_weights(
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
     whole_shares: bool = False,
+    limits: Limits = UNLIMITED,
+    rates: Rates = NO_RATES,
+    initial_state: PortfolioState | None = None,
 ) -> BacktestResult:
     """Return the backtest of target weights (rebalance sessions × symbols) with shared cash.
 
     A session without a row, or with a row of NaN, holds; a symbol without a column has weight 0. Quantities are fixed
     at the close that decides them; sells fill first, then buys ascending by value, cut to the cash left. An order whose
-    fill price is missing lapses, one that cash cannot pay is dropped, and the notes count both.
+    fill price is missing lapses, one that cash cannot pay is dropped, and the notes count both. `limits` allow short
+    positions and borrowing, and cap exposure and volume; `rates` accrue. With `initial_state`, whose session is in the
+    panel, the result begins at the session after it, and `initial_cash` is the state's NAV.
 
     Raises:
-        InvalidInput: A row is no session of the panel, has a negative weight, sums to more than 1 or weights an
-            instrument that has no price yet; or the panel cannot be traded on these terms.
+        InvalidInput: A row is no session of the panel, goes beyond what the limits allow, or weights an instrument that
+            has no price yet; or the panel cannot be traded on these terms.
         NotFound: A symbol is not in the panel; near matches are named.
     """
-    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
-    return build_result(panel, terms, WEIGHTS, run_weights(panel, weight_rows(panel, weights), terms))
+    terms = agree_terms(
+        panel, costs, execution, initial_cash, whole_shares, limits=limits, rates=rates, initial_state=initial_state
+    )
+    return build_result(panel, terms, WEIGHTS, run_weights(panel, weight_rows(panel, weights, limits), terms))
 
 
 def run_strategy(
@@ -108,18 +106,23 @@ def run_strategy(
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
     whole_shares: bool = False,
+    limits: Limits = UNLIMITED,
+    rates: Rates = NO_RATES,
+    initial_state: PortfolioState | None = None,
 ) -> BacktestResult:
-    """Return the backtest of a strategy, with buy-and-hold on the same terms as its benchmark.
+    """Return the backtest of a strategy, with buy-and-hold as its benchmark.
+
+    The benchmark has the same costs, execution and start, but neither limits nor rates. With `initial_state` a strategy
+    sees the whole panel and trades from the session after the state's.
 
     Raises:
         InvalidInput: The strategy gives neither signals nor weights, or the panel cannot be traded on these terms.
     """
-    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
+    terms = agree_terms(
+        panel, costs, execution, initial_cash, whole_shares, limits=limits, rates=rates, initial_state=initial_state
+    )
     done = simulate(strategy, panel, terms)
-    benchmark = None
-    if not isinstance(strategy, BuyAndHold):
-        held = simulate(BuyAndHold(), panel, terms)
-        benchmark = _series(panel, held.book.nav, "benchmark")
+    benchmark = None if isinstance(strategy, BuyAndHold) else _buy_and_hold(panel, terms)
     return build_result(panel, terms, describe_strategy(strategy), done, benchmark)
 
 
@@ -127,14 +130,20 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
     """Run a strategy on agreed terms.
 
     Raises:
-        InvalidInput: The strategy gives neither signals nor weights.
+        InvalidInput: The strategy gives neither signals nor weights, or it gives signals and the terms have limits,
+            rates or an initial state.
     """
     if isinstance(strategy, SignalStrategy):
+        if not terms.are_plain:
+            raise InvalidInput(
+                f"{type(strategy).__name__} gives signals; limits, rates and initial states belong to target weights.",
+                remedy="Leave them out, or give a strategy with weights(panel).",
+            )
         entries, exits = strategy.signals(panel)
         given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
         return run_signals(panel, given, terms)
     if isinstance(strategy, WeightStrategy):
-        return run_weights(panel, weight_rows(panel, strategy.weights(panel)), terms)
+        return run_weights(panel, weight_rows(panel, strategy.weights(panel), terms.limits), terms)
     raise InvalidInput(
         f"{type(strategy).__name__} is no strategy.",
         remedy="Give it name, family, and either signals(panel) or weights(panel).",
@@ -145,8 +154,8 @@ def run_signals(panel: PricePanel, signals: tuple[np.ndarray, np.ndarray], terms
     """Simulate entries and exits that fit the panel."""
     sessions, count = panel.shape
     entries, exits = (by_instrument(given) for given in signals)
-    book = _empty_book(sessions)
-    most_fills = int(np.count_nonzero(entries | exits))
+    book = empty_book(sessions)
+    most_fills = int(np.count_nonzero(entries | exits)) + len(panel.delistings)
     trail = Trail(np.zeros((count, sessions)), np.empty((most_fills, FILL_COLUMNS)))
     prices = last_known_prices(panel, terms)
     used, paid, unpaid = trade_signals(
@@ -162,35 +171,9 @@ def run_signals(panel: PricePanel, signals: tuple[np.ndarray, np.ndarray], terms
     )
     log = trail.log[:used]
     log = log[np.argsort(log[:, 0], kind="stable")]
-    metrics = _measure(panel, terms, book, paid)
-    return Simulation(book, trail.quantity.T, prices, log, metrics, _remarks(0, unpaid))
-
-
-def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms: TradingTerms) -> Simulation:
-    """Simulate checked weights given as (rows, row of each session).
-
-    Raises:
-        InvalidInput: A weight falls on an instrument that has no price yet.
-    """
-    book = _empty_book(len(panel.sessions))
-    quantities = np.empty(panel.shape)
-    prices = last_known_prices(panel, terms)
-    log, paid, lapsed, unpaid, session, column = trade_weights(
-        Targets(*weights),
-        unwritable(terms.reference_prices(panel)),
-        prices,
-        kernel_actions(panel, by_column=False),
-        terms.for_kernels(),
-        terms.initial_cash,
-        book,
-        quantities,
-    )
-    if session >= 0:
-        raise InvalidInput(
-            f"The weights of {panel.sessions[session]} include {panel.symbols[column]}, which has no price yet.",
-            remedy="Give it weight 0 until its first close.",
-        )
-    return Simulation(book, quantities, prices, log, _measure(panel, terms, book, paid), _remarks(lapsed, unpaid))
+    metrics = measured(panel, terms, book, paid)
+    notes = (*unfilled_orders(panel, 0, unpaid), *(forced_fills(panel, log) if len(panel.delistings) else ()))
+    return Simulation(book, trail.quantity.T, prices, log, metrics, notes)
 
 
 def build_result(
@@ -201,13 +184,15 @@ def build_result(
     benchmark: pd.Series | None = None,
 ) -> BacktestResult:
     """Return a simulation as people see it."""
+    index, symbols = panel.index[done.first :], pd.Index(panel.symbols, name="symbol")
+    carry = None if done.carry is None else _frame(index, pd.Index(CARRY), done.carry)
     return BacktestResult(
-        nav=_series(panel, done.book.nav, "nav"),
-        cash=_series(panel, done.book.cash, "cash"),
-        income=_series(panel, done.book.income, "income"),
-        positions=_frame(panel, done.quantities),
-        prices=_frame(panel, done.prices),
-        fills=_fills(panel, done.log),
+        nav=_series(index, done.book.nav, "nav"),
+        cash=_series(index, done.book.cash, "cash"),
+        income=_series(index, done.book.income, "income"),
+        positions=_frame(index, symbols, done.quantities),
+        prices=_frame(index, symbols, done.prices),
+        fills=FillLog(panel, done.log),
         metrics={name: float(value) for name, value in zip(METRICS, done.metrics, strict=True)},
         strategy=strategy,
         costs=terms.costs,
@@ -218,75 +203,29 @@ def build_result(
         panel_id=panel.id,
         source=panel.source,
         instruments=panel.instruments,
-        notes=(*terms_notes(panel, terms), *done.notes, *_old_prices(panel, terms, done.quantities)),
+        notes=(*terms_notes(panel, terms), *done.notes, *old_prices(panel, terms, done.quantities)),
         benchmark=benchmark,
+        limits=terms.limits,
+        rates=terms.rates,
+        carry=carry,
+        final_state=done.final_state,
     )
 
 
-def _empty_book(sessions: int) -> Book:
-    return Book(*(np.zeros(sessions) for _ in Book._fields))
+def _buy_and_hold(panel: PricePanel, terms: TradingTerms) -> pd.Series:
+    """Return the NAV of buying and holding with the same cash from the same session on."""
+    plain = replace(terms, limits=UNLIMITED, rates=NO_RATES, initial_state=None)
+    if terms.initial_state is None:
+        return _series(panel.index, simulate(BuyAndHold(), panel, plain).book.nav, "benchmark")
+    tail = from_session(panel, terms.initial_state.row(panel))
+    return _series(tail.index[1:], simulate(BuyAndHold(), tail, plain).book.nav[1:], "benchmark")
 
 
-def _measure(panel: PricePanel, terms: TradingTerms, book: Book, paid: float) -> np.ndarray:
-    metrics = np.empty(len(METRICS))
-    measure(book, paid, terms.initial_cash, float(panel.source.sessions_per_year), metrics)
-    return metrics
-
-
-def _remarks(lapsed: int, unpaid: int) -> tuple[str, ...]:
-    notes = []
-    if lapsed:
-        notes.append(f"{lapsed} {'order' if lapsed == 1 else 'orders'} lapsed because the fill price was missing.")
-    if unpaid:
-        notes.append(f"{unpaid} {'order was' if unpaid == 1 else 'orders were'} dropped because cash could not pay.")
-    return tuple(notes)
-
-
-def _old_prices(panel: PricePanel, terms: TradingTerms, quantities: np.ndarray) -> tuple[str, ...]:
-    """Return a note about positions that were marked at an old price, as those of a delisted instrument are."""
-    close = panel.values("close")
-    if not np.isnan(close).any():
-        return ()
-    priced = ~(np.isnan(close) & np.isnan(terms.reference_prices(panel)))
-    rows = np.arange(len(close))[:, np.newaxis]
-    age = rows - np.maximum.accumulate(np.where(priced, rows, -1), axis=0)
-    found = np.flatnonzero(((quantities > 0.0) & (age > OLD_PRICE_SESSIONS)).any(axis=0))
-    if not len(found):
-        return ()
-    named = ", ".join(panel.symbols[column] for column in found[:NAMED]) + (", …" if len(found) > NAMED else "")
-    return (
-        f"{len(found)} {'instrument was' if len(found) == 1 else 'instruments were'} held at a last price more than "
-        f"{OLD_PRICE_SESSIONS} sessions old ({named}): delistings are not settled.",
-    )
-
-
-def _series(panel: PricePanel, values: np.ndarray, name: str) -> pd.Series:
+def _series(index: pd.Index, values: np.ndarray, name: str) -> pd.Series:
     values.flags.writeable = False
-    return pd.Series(values, index=panel.index, name=name, copy=False)
+    return pd.Series(values, index=index, name=name, copy=False)
 
 
-def _frame(panel: PricePanel, values: np.ndarray) -> pd.DataFrame:
+def _frame(index: pd.Index, columns: pd.Index, values: np.ndarray) -> pd.DataFrame:
     values.flags.writeable = False
-    return pd.DataFrame(values, index=panel.index, columns=pd.Index(panel.symbols, name="symbol"), copy=False)
-
-
-def _fills(panel: PricePanel, log: np.ndarray) -> pd.DataFrame:
-    column = log[:, 1].astype(np.int64)
-    quantity = np.abs(log[:, 3])
-    sessions = panel.index
-    identifiers = np.array([instrument.instrument_id for instrument in panel.listing], dtype=np.int64)
-    return pd.DataFrame(
-        {
-            "session": sessions[log[:, 0].astype(np.int64)],
-            "symbol": pd.Index(panel.symbols, dtype=str)[column],
-            "instrument_id": identifiers[column],
-            "side": pd.Index(["sell", "buy"], dtype=str)[(log[:, 3] > 0).astype(np.int64)],
-            "quantity": quantity,
-            "reference_price": log[:, 4],
-            "fill_price": log[:, 5],
-            "commission": log[:, 6],
-            "slippage_cost": quantity * np.abs(log[:, 5] - log[:, 4]),
-            "value": quantity * log[:, 5],
-            "decided": sessions[log[:, 2].astype(np.int64)],
-        }
-    )
+    return pd.DataFrame(values, index=index, columns=columns, copy=False)

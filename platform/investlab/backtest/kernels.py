@@ -17,8 +17,11 @@ WHOLE = 1.0 + 1e-12
 
 METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown", "turnover", "costs", "exposure")
 
-FILL_COLUMNS = 7
-"""Columns of the fill log: session, column, decided, signed quantity, reference price, fill price, commission."""
+FILL_COLUMNS = 8
+"""Columns of the fill log: session, column, decided, signed quantity, reference and fill price, commission, reason."""
+
+ORDER, DELISTED, RUINED = range(3)
+"""Why a fill happened: an order, the end of a listing, or that nothing was left."""
 
 
 class FillTerms(NamedTuple):
@@ -33,12 +36,17 @@ class FillTerms(NamedTuple):
 
 
 class Actions(NamedTuple):
-    """Corporate actions as parallel arrays; `session` is ascending, `column` names the instrument."""
+    """Corporate actions as parallel arrays; `session` is ascending, `column` names the instrument.
+
+    `settlement` is the return of a delisting, which comes alone in its row and before what else befalls the instrument
+    at its session; NaN in other rows.
+    """
 
     session: np.ndarray
     column: np.ndarray
     ratio: np.ndarray
     dividend: np.ndarray
+    settlement: np.ndarray
 
 
 class Book(NamedTuple):
@@ -116,16 +124,27 @@ def known_prices(close: np.ndarray, reference: np.ndarray, actions: Actions) -> 
 
 @compiled
 def take_action(quantity: float, last: float, ratio: float, dividend: float, whole_shares: bool) -> tuple[float, float]:
-    """Return (quantity, cash received) after a split and then a dividend; `last` is the price before the split."""
-    if not quantity > 0.0:
+    """Return (quantity, cash received) after a split and then a dividend; `last` is the price before the split.
+
+    A short position pays what a long one receives.
+    """
+    if quantity == 0.0:
         return quantity, 0.0
     received = 0.0
     quantity *= ratio
     if whole_shares and ratio != 1.0:
-        kept = np.floor(quantity * WHOLE)
-        received = max(quantity - kept, 0.0) * (last / ratio)
-        quantity = kept
+        sign = 1.0 if quantity > 0.0 else -1.0
+        kept = np.floor(abs(quantity) * WHOLE)
+        received = sign * max(abs(quantity) - kept, 0.0) * (last / ratio)
+        quantity = sign * kept
     return quantity, received + quantity * dividend
+
+
+@compiled
+def settle(quantity: float, last: float, settlement: float) -> tuple[float, float]:
+    """Return (price, proceeds) of a position whose listing ended; `settlement` is the return from the last price."""
+    price = last * (1.0 + settlement)
+    return price, quantity * price
 
 
 @compiled
@@ -136,6 +155,7 @@ def write_fill(
     quantity: float,
     prices: tuple[float, float],
     commission: float,
+    reason: int = ORDER,
 ) -> int:
     """Write one fill and return how many the log holds; a log without rows records nothing.
 
@@ -150,6 +170,7 @@ def write_fill(
     log[used, 4] = prices[0]
     log[used, 5] = prices[1]
     log[used, 6] = commission
+    log[used, 7] = reason
     return used + 1
 
 

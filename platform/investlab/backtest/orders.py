@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from investlab.backtest.kernels import TOLERANCE
+from investlab.backtest.limits import UNLIMITED, Limits
+from investlab.backtest.weight_checks import RowFacts, row_facts
 from investlab.core.errors import InvalidInput, NotFound
 from investlab.market.panel import PricePanel
 
@@ -48,12 +50,14 @@ def signal_array(panel: PricePanel, given: pd.DataFrame | np.ndarray, name: str)
     return values
 
 
-def weight_rows(panel: PricePanel, given: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def weight_rows(
+    panel: PricePanel, given: pd.DataFrame | np.ndarray, limits: Limits = UNLIMITED
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights of the sessions that rebalance × instruments, row of each session or -1 where it holds).
 
     Raises:
-        InvalidInput: A session is not in the panel or appears twice, or a row has a negative or infinite weight, is
-            NaN in part, or sums to more than 1.
+        InvalidInput: A session is not in the panel or appears twice, or a row has an infinite weight, is NaN in part,
+            has a negative one though the limits allow no short positions, or sums to more than 1 without a gross cap.
         NotFound: A symbol is not in the panel.
     """
     if isinstance(given, pd.DataFrame):
@@ -66,13 +70,14 @@ def weight_rows(panel: PricePanel, given: pd.DataFrame | np.ndarray) -> tuple[np
                 remedy="Give one row for each session, NaN where it holds, or a frame of rebalance sessions.",
             )
         places = np.arange(len(rows))
-    unknown = np.isnan(rows)
-    acts = ~unknown.all(axis=1)
-    rows, places, unknown = np.ascontiguousarray(rows[acts]), places[acts], unknown[acts]
-    _check_weights(panel, rows, places, unknown)
+    facts = row_facts(_plain(rows))
+    acts = facts.missing < rows.shape[1]
+    if not acts.all():
+        rows, places, facts = rows[acts], places[acts], RowFacts(*(fact[acts] for fact in facts))
+    _check_weights(panel, places, facts, limits)
     row_of_session = np.full(len(panel.sessions), -1, dtype=np.int64)
     row_of_session[places] = np.arange(len(places))
-    return rows, row_of_session
+    return _plain(rows), row_of_session
 
 
 def _weight_frame(panel: PricePanel, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -100,12 +105,22 @@ def _weight_frame(panel: PricePanel, frame: pd.DataFrame) -> tuple[np.ndarray, n
     return rows, places
 
 
-def _check_weights(panel: PricePanel, rows: np.ndarray, places: np.ndarray, unknown: np.ndarray) -> None:
+def _check_weights(panel: PricePanel, places: np.ndarray, facts: RowFacts, limits: Limits) -> None:
+    short, gross = limits.short, limits.gross is not None
+    several = "Scale them, or give a cap that they are scaled to: Limits(gross=…)."
     checks = (
-        (unknown.any(axis=1), "are missing in part", "Write 0 for none, or leave the whole row NaN to hold."),
-        (np.isinf(rows).any(axis=1), "are infinite", "Give weights between 0 and 1."),
-        ((rows < 0).any(axis=1), "are negative", "Give weights of at least 0: positions are long only."),
-        (rows.sum(axis=1) > 1.0 + TOLERANCE, "sum to more than 1", "Scale them: nothing can be borrowed."),
+        (facts.missing > 0, "are missing in part", "Write 0 for none, or leave the whole row NaN to hold."),
+        (facts.infinite, "are infinite", "Give weights between 0 and 1."),
+        (
+            facts.negative & (not short),
+            "are negative",
+            "Give weights of at least 0: positions are long only without Limits(short=True).",
+        ),
+        (
+            (facts.gross > 1.0 + TOLERANCE) & (not gross),
+            "have sizes that sum to more than 1" if short else "sum to more than 1",
+            several if short else "Scale them: nothing can be borrowed without Limits(gross=…).",
+        ),
     )
     for bad, what, remedy in checks:
         if bad.any():
@@ -130,3 +145,10 @@ def _sessions(frame: pd.DataFrame, name: str) -> np.ndarray:
         raise InvalidInput(f"The index of the {name} holds no sessions.", remedy="Use sessions of panel.index.")
     days: np.ndarray = frame.index.values.astype("datetime64[D]")
     return days
+
+
+def _plain(rows: np.ndarray) -> np.ndarray:
+    """Return a contiguous read-only view, so that kernels meet one type of array."""
+    values = np.ascontiguousarray(rows, dtype=np.float64).view(np.ndarray)
+    values.flags.writeable = False
+    return values

@@ -15,6 +15,10 @@ from investlab.analytics.drawdowns import drawdowns
 from investlab.analytics.returns import peak_before
 from investlab.analytics.trades import Trades, round_trips, share_ratios
 from investlab.backtest.costs import Costs
+from investlab.backtest.fills import FrameOnDemand
+from investlab.backtest.limits import UNLIMITED, Limits
+from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.strategies import StrategyDescription
 from investlab.backtest.summary import dated_returns, summarise
 from investlab.core.display import Reported
@@ -31,11 +35,16 @@ class BacktestResult(Reported):
     `nav`, `cash` and `income` (dividends and cash for fractions of shares) are in currency by session; `positions`
     (quantities) and `prices` (last known) are sessions × symbols. `fills` is ordered by session and, within it, by
     execution: session, symbol, instrument_id, side (`buy` or `sell`), quantity, reference_price, fill_price,
-    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order).
+    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order),
+    reason (`order`, or `delisting` or `ruin` where a position was closed without one).
+
+    Short positions are negative quantities. `carry` is what accrued by session in currency (columns interest, and as
+    what is paid is negative: financing, borrow), None without rates. `final_state` is where a portfolio of target
+    weights stands at the end; given as `initial_state` to another run it goes on from there.
 
     `metrics` holds fractions (total_return, cagr, volatility, max_drawdown ≤ 0), the annualised sharpe (ddof 1,
     risk-free 0), turnover (one-way, ½Σ|Δw| a year, Δw = reference value of a fill over that session's NAV), costs
-    (commission and slippage in currency) and exposure (mean of invested value over NAV).
+    (commission and slippage in currency) and exposure (mean of invested value, net of short positions, over NAV).
 
     `benchmark` is the NAV of buy-and-hold on the same terms, where it was asked for. `run_id` and `code_identity` are
     set once the run is recorded.
@@ -48,7 +57,6 @@ class BacktestResult(Reported):
     income: pd.Series
     positions: pd.DataFrame
     prices: pd.DataFrame
-    fills: pd.DataFrame
     metrics: Mapping[str, float]
     strategy: StrategyDescription
     costs: Costs
@@ -60,9 +68,14 @@ class BacktestResult(Reported):
     source: PanelSource
     instruments: pd.DataFrame
     notes: tuple[str, ...]
+    fills: FrameOnDemand = FrameOnDemand()  # noqa: RUF009 - a descriptor; the field has no default
     benchmark: pd.Series | None = None
     run_id: str | None = None
     code_identity: str | None = None
+    limits: Limits = UNLIMITED
+    rates: Rates = NO_RATES
+    carry: pd.DataFrame | None = None
+    final_state: PortfolioState | None = None
 
     def __repr__(self) -> str:
         first, last = self.nav.index[0].date(), self.nav.index[-1].date()
@@ -130,7 +143,9 @@ class BacktestResult(Reported):
         """
         known = self.instruments.get("sector", pd.Series(dtype=str))
         sectors = {str(symbol): str(sector) for symbol, sector in known.items()}
-        return attribute(Holdings(self.nav, self.income, self.values, self.fills, self.initial_cash), sectors, method)
+        carry = None if self.carry is None else self.carry.sum(axis=1)
+        held = Holdings(self.nav, self.income, self.values, self.fills, self.initial_cash, carry)
+        return attribute(held, sectors, method)
 
     @cached_property
     def hash(self) -> str:

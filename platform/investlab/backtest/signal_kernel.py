@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from investlab.analytics.compiled import compiled
-from investlab.backtest.kernels import Actions, Book, FillTerms, buy, sell, take_action, write_fill
+from investlab.backtest.kernels import DELISTED, Actions, Book, FillTerms, buy, sell, settle, take_action, write_fill
 
 
 class Lane(NamedTuple):
@@ -72,6 +72,26 @@ def hold(start: int, stop: int, quantity: float, cash: float, lane: Lane, book: 
 
 
 @compiled
+def end_listing(
+    settlement: float,
+    at: tuple[int, int],
+    quantity: float,
+    cash: float,
+    lane: Lane,
+    book: Book,
+    log: np.ndarray,
+    used: int,
+) -> tuple[float, int]:
+    """Settle what is held at a delisting's session and column; return (cash, fills in the log)."""
+    if quantity == 0.0:
+        return cash, used
+    price, proceeds = settle(quantity, lane.known[at[0] - 1], settlement)
+    book.traded[at[0]] += abs(proceeds)
+    used = write_fill(log, used, (at[0], at[1], at[0]), -quantity, (price, price), 0.0, DELISTED)
+    return cash + proceeds, used
+
+
+@compiled
 def trade_instrument(
     signals: Signals,
     lane: Lane,
@@ -86,7 +106,7 @@ def trade_instrument(
     """Trade one instrument, add it to the book, and return (fills in the log, costs paid, orders cash could not pay).
 
     `actions` are this instrument's. An order waits until its fill price exists. Between the sessions where something
-    may happen nothing but the price changes.
+    may happen nothing but the price changes. A delisting settles what is held and ends all trading.
     """
     lag = 0 if terms.same_close else 1
     sessions = len(lane.known)
@@ -101,6 +121,12 @@ def trade_instrument(
         if t == sessions:
             break
         held = quantity > 0.0
+        if acting == t and not np.isnan(actions.settlement[ahead]):
+            cash, used = end_listing(
+                actions.settlement[ahead], (t, column), quantity, cash, lane, book, trail.log, used
+            )
+            hold(t, sessions, 0.0, cash, lane, book, trail)
+            break
         if acting == t:
             quantity, income = take_action(
                 quantity, lane.known[t - 1], actions.ratio[ahead], actions.dividend[ahead], terms.whole_shares
@@ -167,4 +193,5 @@ def own_actions(actions: Actions, column: int) -> Actions:
         actions.column[start:stop],
         actions.ratio[start:stop],
         actions.dividend[start:stop],
+        actions.settlement[start:stop],
     )

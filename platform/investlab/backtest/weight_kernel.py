@@ -5,18 +5,21 @@ from typing import NamedTuple
 import numpy as np
 
 from investlab.analytics.compiled import compiled
-from investlab.backtest.kernels import (
-    FILL_COLUMNS,
-    TOLERANCE,
-    WHOLE,
-    Actions,
-    Book,
-    FillTerms,
-    buy,
-    sell,
-    take_action,
-    write_fill,
+from investlab.backtest.kernels import FILL_COLUMNS, RUINED, Actions, Book
+from investlab.backtest.weight_accounts import (
+    Accruals,
+    Shown,
+    accrue,
+    apply_actions,
+    invested_value,
+    leave,
+    reset_capacity,
 )
+from investlab.backtest.weight_orders import Conditions, Desk, rebalance
+from investlab.backtest.weight_targets import CASH, TRADED, Holdings, cap_weights, set_targets
+
+FIRST_LOG = 2**23
+"""Fills that a log has room for from the start (512 MiB at most, taken up only as it is written); more make it grow."""
 
 
 class Targets(NamedTuple):
@@ -26,99 +29,41 @@ class Targets(NamedTuple):
     row: np.ndarray
 
 
-class Holdings(NamedTuple):
-    """What is held and wanted of each instrument; kernels change these in place."""
+class Tape(NamedTuple):
+    """What happens (sessions × instruments): fill prices, last known prices, volume where it limits, events."""
 
-    quantity: np.ndarray
-    target: np.ndarray
-
-
-@compiled
-def set_targets(weights: np.ndarray, holdings: Holdings, known: np.ndarray, nav: float, whole_shares: bool) -> int:
-    """Fix the target quantities; return the first column that has a weight but no price, or -1."""
-    for column in range(len(weights)):
-        weight = weights[column]
-        holdings.target[column] = 0.0
-        if weight > 0.0:
-            if np.isnan(known[column]):
-                return column
-            target = weight * nav / known[column]
-            holdings.target[column] = np.floor(target * WHOLE) if whole_shares else target
-    return -1
+    reference: np.ndarray
+    known: np.ndarray
+    volume: np.ndarray
+    actions: Actions
+    accruals: Accruals
 
 
-@compiled
-def ascending(values: np.ndarray) -> np.ndarray:
-    """Return the places of values in ascending order; values within the tolerance of the next lower one keep places.
+class Start(NamedTuple):
+    """Where trading begins: the first session, and the session that decided pending orders, else -1."""
 
-    New positions of equal weight are bought for the same value but for rounding, which must not decide their order.
+    session: int
+    decided: int
+
+
+class Record(NamedTuple):
+    """What kernels write by session: the book, quantities, and what accrued."""
+
+    book: Book
+    quantities: np.ndarray
+    carry: np.ndarray
+
+
+class Ending(NamedTuple):
+    """How a simulation ended: the fill log, and the session whose orders are still pending, or -1.
+
+    `session` and `column` name a weight on an instrument without a price, or are -1.
     """
-    order = np.argsort(values, kind="mergesort")
-    start = 0
-    for end in range(1, len(order) + 1):
-        if end == len(order) or values[order[end]] - values[order[end - 1]] > TOLERANCE * values[order[end]]:
-            order[start:end] = np.sort(order[start:end])
-            start = end
-    return order
 
-
-@compiled
-def rebalance(
-    holdings: Holdings,
-    reference: np.ndarray,
-    cash: float,
-    terms: FillTerms,
-    when: tuple[int, int],
-    log: np.ndarray,
-    used: int,
-) -> tuple[float, int, float, float, int, int]:
-    """Move holdings to their targets: sells in column order, then buys by value, ties by column.
-
-    `when` is (session, decided). Return (cash, fills in the log, reference value traded, costs paid, orders lapsed for
-    want of a price, orders that cash could not pay).
-    """
-    traded = 0.0
-    paid = 0.0
-    lapsed = 0
-    unpaid = 0
-    buys = 0
-    columns = np.empty(len(reference), dtype=np.int64)
-    values = np.empty(len(reference))
-    for column in range(len(reference)):
-        held = holdings.quantity[column]
-        target = holdings.target[column]
-        if abs(target - held) <= TOLERANCE * max(target, held):
-            continue
-        if np.isnan(reference[column]):
-            lapsed += 1
-            continue
-        if target > held:
-            columns[buys] = column
-            values[buys] = (target - held) * reference[column]
-            buys += 1
-            continue
-        filled, price, commission = sell(held - target, reference[column], cash, terms)
-        if not filled > 0.0:
-            unpaid += 1
-            continue
-        cash = max(cash + filled * price - commission, 0.0)
-        holdings.quantity[column] = target
-        traded += filled * reference[column]
-        paid += commission + filled * abs(price - reference[column])
-        used = write_fill(log, used, (when[0], column, when[1]), -filled, (reference[column], price), commission)
-    for place in ascending(values[:buys]):
-        column = columns[place]
-        wanted = holdings.target[column] - holdings.quantity[column]
-        filled, price, commission = buy(wanted, reference[column], cash, terms)
-        if not filled > 0.0:
-            unpaid += 1
-            continue
-        cash = max(cash - filled * price - commission, 0.0)
-        holdings.quantity[column] += filled
-        traded += filled * reference[column]
-        paid += commission + filled * abs(price - reference[column])
-        used = write_fill(log, used, (when[0], column, when[1]), filled, (reference[column], price), commission)
-    return cash, used, traded, paid, lapsed, unpaid
+    log: np.ndarray
+    decided: int
+    session: int
+    column: int
 
 
 @compiled
@@ -132,94 +77,113 @@ def room(log: np.ndarray, used: int, more: int) -> np.ndarray:
 
 
 @compiled
-def apply_actions(
-    holdings: Holdings, actions: Actions, ahead: int, session: int, known: np.ndarray, whole_shares: bool
-) -> tuple[int, float]:
-    """Apply the session's actions to holdings and pending targets; return (next action, cash received)."""
-    income = 0.0
-    while ahead < len(actions.session) and actions.session[ahead] == session:
-        column = actions.column[ahead]
-        ratio = actions.ratio[ahead]
-        quantity, received = take_action(
-            holdings.quantity[column], known[session - 1, column], ratio, actions.dividend[ahead], whole_shares
-        )
-        target = holdings.target[column] * ratio
-        holdings.quantity[column] = quantity
-        holdings.target[column] = np.floor(target * WHOLE) if whole_shares else target
-        income += received
-        ahead += 1
-    return ahead, income
+def mark(record: Record, holdings: Holdings, known: np.ndarray, session: int) -> float:
+    """Write a session's close into the book and return the NAV."""
+    book, cash = record.book, holdings.account[CASH]
+    value = invested_value(holdings.quantity, known)
+    book.cash[session] = cash
+    book.invested[session] = value
+    book.traded[session] = holdings.account[TRADED]
+    book.nav[session] = cash + value
+    record.quantities[session] = holdings.quantity
+    nav: float = book.nav[session]
+    return nav
 
 
 @compiled
-def invested_value(holdings: Holdings, known: np.ndarray) -> float:
-    """Return the value of all positions at their last known prices, summed in column order."""
-    total = 0.0
-    for column in range(len(holdings.quantity)):
-        if holdings.quantity[column] > 0.0:
-            total += holdings.quantity[column] * known[column]
-    return total
+def ruin(record: Record, holdings: Holdings, known: np.ndarray, session: int, log: np.ndarray, used: int) -> int:
+    """Close everything at the last known prices and write the rest of the path, which is flat; return the fills."""
+    for column in range(len(known)):
+        used = leave(holdings, column, known[column], (session, RUINED), log, used)
+    book, cash = record.book, holdings.account[CASH]
+    book.traded[session] = holdings.account[TRADED]
+    book.invested[session] = 0.0
+    book.cash[session:] = cash
+    book.nav[session:] = cash
+    record.quantities[session:] = 0.0
+    return used
+
+
+@compiled
+def open_session(
+    t: int,
+    tape: Tape,
+    ahead: int,
+    holdings: Holdings,
+    shown: Shown,
+    conditions: Conditions,
+    record: Record,
+    log: np.ndarray,
+    used: int,
+) -> tuple[int, int]:
+    """Book what accrued and what befell the instruments before the open; return (next action, fills in the log).
+
+    The volume that limits fills is that of the session before, and with same_close the session's own.
+    """
+    before = max(t - 1, 0)
+    known, at_close = tape.known[before], conditions.terms.same_close
+    holdings.account[TRADED] = 0.0
+    if len(tape.accruals.cash) > 0:
+        accrue(tape.accruals, t, holdings, known, record.carry[t])
+    if conditions.rules.measured:
+        shown.prices[:] = known
+    if conditions.rules.participation > 0.0:
+        reset_capacity(shown.capacity, tape.volume[before], conditions.rules.participation)
+    ahead, income, used = apply_actions(
+        holdings, tape.actions, ahead, t, known, shown, conditions.terms.whole_shares, log, used
+    )
+    holdings.account[CASH] += income
+    record.book.income[t] = income
+    if at_close and conditions.rules.measured:
+        shown.prices[:] = tape.known[t]
+    if at_close and conditions.rules.participation > 0.0:
+        reset_capacity(shown.capacity, tape.volume[t], conditions.rules.participation)
+    return ahead, used
+
+
+@compiled
+def decide(
+    weights: np.ndarray, holdings: Holdings, known: np.ndarray, conditions: Conditions, capped: np.ndarray
+) -> tuple[bool, int]:
+    """Fix what is wanted at a close; return (whether anything is left to decide on, a column without a price or -1)."""
+    nav = holdings.account[CASH] + invested_value(holdings.quantity, known)
+    if not nav > 0.0:
+        return False, -1
+    rules = conditions.rules
+    wanted = cap_weights(weights, rules, capped, holdings.counts) if rules.capped else weights
+    return True, set_targets(wanted, holdings, known, nav, rules.band, conditions.terms.whole_shares)
 
 
 @compiled
 def trade_weights(
-    targets: Targets,
-    reference: np.ndarray,
-    known: np.ndarray,
-    actions: Actions,
-    terms: FillTerms,
-    initial_cash: float,
-    book: Book,
-    quantities: np.ndarray,
-) -> tuple[np.ndarray, float, int, int, int, int]:
-    """Trade target weights (all arrays sessions × instruments).
-
-    Return (fill log, costs paid, orders lapsed, orders unpaid, session, column); the last two name a weight on an
-    instrument without a price, or are -1.
-    """
-    count = known.shape[1]
-    holdings = Holdings(np.zeros(count), np.zeros(count))
-    log = np.empty((4 * count, FILL_COLUMNS))
-    cash = initial_cash
-    used = 0
-    paid = 0.0
-    lapsed = 0
-    unpaid = 0
-    ahead = 0
-    decided = -1
-    for t in range(len(known)):
-        ahead, income = apply_actions(holdings, actions, ahead, t, known, terms.whole_shares)
-        cash += income
-        book.income[t] = income
-        if decided >= 0:
-            log = room(log, used, count)
-            cash, used, traded, spent, missing, failed = rebalance(
-                holdings, reference[t], cash, terms, (t, decided), log, used
-            )
-            book.traded[t] += traded
-            paid += spent
-            lapsed += missing
-            unpaid += failed
-            decided = -1
-        if targets.row[t] >= 0:
-            nav = cash + invested_value(holdings, known[t])
-            unknown = set_targets(targets.weights[targets.row[t]], holdings, known[t], nav, terms.whole_shares)
+    targets: Targets, tape: Tape, conditions: Conditions, start: Start, holdings: Holdings, record: Record
+) -> Ending:
+    """Trade target weights from a session on; holdings and record are changed in place."""
+    sessions, count = tape.known.shape
+    rules, at_close = conditions.rules, conditions.terms.same_close
+    shown = Shown(np.zeros(count if rules.participation > 0.0 else 0), np.empty(count if rules.measured else 0))
+    places = np.empty(count, dtype=np.int64)
+    desk = Desk(np.empty(count, dtype=np.int64), np.empty(count), np.empty(count), places, np.empty_like(places))
+    capped = np.empty(count if rules.capped else 0)
+    rows = min((np.count_nonzero(targets.row >= 0) + 4) * count, max(FIRST_LOG, 4 * count))
+    log = np.empty((rows, FILL_COLUMNS))
+    used, decided = 0, start.decided
+    ahead = int(np.searchsorted(tape.actions.session, start.session))
+    for t in range(start.session, sessions):
+        log = room(log, used, 4 * count)
+        ahead, used = open_session(t, tape, ahead, holdings, shown, conditions, record, log, used)
+        row = targets.row[t]
+        if decided >= 0 and not (at_close and row >= 0):
+            when = (t, decided)
+            decided, used = rebalance(holdings, tape.reference[t], shown, desk, conditions, when, log, used)
+        if row >= 0:
+            solvent, unknown = decide(targets.weights[row], holdings, tape.known[t], conditions, capped)
             if unknown >= 0:
-                return log[:used], paid, lapsed, unpaid, t, unknown
-            if terms.same_close:
-                log = room(log, used, count)
-                cash, used, traded, spent, missing, failed = rebalance(
-                    holdings, reference[t], cash, terms, (t, t), log, used
-                )
-                book.traded[t] += traded
-                paid += spent
-                lapsed += missing
-                unpaid += failed
-            else:
-                decided = t
-        value = invested_value(holdings, known[t])
-        book.cash[t] = cash
-        book.invested[t] = value
-        book.nav[t] = cash + value
-        quantities[t] = holdings.quantity
-    return log[:used], paid, lapsed, unpaid, -1, -1
+                return Ending(log[:used], decided, t, unknown)
+            decided = t if solvent else -1
+            if at_close and solvent:
+                decided, used = rebalance(holdings, tape.reference[t], shown, desk, conditions, (t, t), log, used)
+        if not mark(record, holdings, tape.known[t], t) > 0.0:
+            used = ruin(record, holdings, tape.known[t], t, log, used)
+            return Ending(log[:used], -1, -1, -1)
+    return Ending(log[:used], decided, -1, -1)

@@ -29,6 +29,36 @@ class CostSpec(Frozen):
     minimum: float = Field(0.0, ge=0)
 
 
+class LimitSpec(Frozen):
+    """Limits on target weights: caps as multiples of the NAV, None for none; see `Limits`."""
+
+    gross: float | None = Field(None, gt=0)
+    net: float | None = Field(None, ge=0)
+    weight: float | None = Field(None, gt=0)
+    short: bool = False
+    participation: float | None = Field(None, gt=0, le=1)
+    band: float = Field(0.0, ge=0, lt=1)
+
+
+class RateSpec(Frozen):
+    """Annual rates as fractions; `cash` is one number or (day, rate) pairs, ascending."""
+
+    cash: float | tuple[tuple[date, float], ...] = 0.0
+    financing: float = Field(0.0, ge=0, lt=1)
+    borrow: float = Field(0.0, ge=0, lt=1)
+
+
+class PortfolioStateSpec(Frozen):
+    """Cash, quantities by symbol and pending orders (target quantities) at the close of the session `as_of`."""
+
+    cash: float
+    quantities: dict[str, float]
+    as_of: date
+    orders: dict[str, float] | None = None
+    decided: date | None = None
+    delisted: tuple[str, ...] = ()
+
+
 class PanelRequest(Frozen):
     """Which price panel to build; with the dataset version it fixes the panel's content."""
 
@@ -86,6 +116,9 @@ class BacktestSpec(Frozen):
     costs: CostSpec = CostSpec()
     initial_cash: float = Field(100_000.0, gt=0)
     whole_shares: bool = False
+    limits: LimitSpec = LimitSpec()
+    rates: RateSpec = RateSpec()
+    initial_state: PortfolioStateSpec | None = None
     seed: int = 0
 
 

@@ -5,6 +5,9 @@ import hashlib
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
 from investlab.backtest.grid import expand_grid
+from investlab.backtest.limits import Limits
+from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.rates import Rates
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep import SweepTask, plan_sweep
 from investlab.backtest.terms import agree_terms
@@ -88,6 +91,9 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
             execution=spec.execution,
             initial_cash=spec.initial_cash,
             whole_shares=spec.whole_shares,
+            limits=Limits.from_spec(spec.limits),
+            rates=Rates.from_spec(spec.rates),
+            initial_state=None if spec.initial_state is None else PortfolioState.from_spec(spec.initial_state),
         )
         found, used = single.hash, "serial"
     elif spec.out_of_sample is not None:

@@ -11,6 +11,9 @@ from investlab.analytics.returns import peak_before, returns_since
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
 from investlab.backtest.grid import expand_grid
+from investlab.backtest.limits import UNLIMITED, Limits
+from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy, StrategyDescription, describe_strategy
 from investlab.backtest.sweep import SweepTask, plan_sweep
@@ -46,7 +49,15 @@ class BacktestRequest:
     execution: Execution
     initial_cash: float
     whole_shares: bool = False
+    limits: Limits = UNLIMITED
+    rates: Rates = NO_RATES
+    initial_state: PortfolioState | None = None
     labels: RunLabels = UNLABELLED
+
+    @property
+    def beyond_costs(self) -> dict[str, Any]:
+        """Return limits, rates and initial state by keyword."""
+        return {"limits": self.limits, "rates": self.rates, "initial_state": self.initial_state}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ def run_backtest(context: Context, request: BacktestRequest) -> BacktestResult:
             execution=request.execution,
             initial_cash=request.initial_cash,
             whole_shares=request.whole_shares,
+            **request.beyond_costs,
         )
         signed = replace(
             result,
@@ -179,9 +191,11 @@ def _plan(
     grid: Mapping[str, Sequence[Any]] | None,
 ) -> _Planned:
     panel = request.panel
-    whole_shares = isinstance(request, BacktestRequest) and request.whole_shares
+    single = request if isinstance(request, BacktestRequest) else None
+    whole_shares = single is not None and single.whole_shares
     asked = request_of(panel)
-    agree_terms(panel, request.costs, request.execution, request.initial_cash, whole_shares)
+    beyond_costs = single.beyond_costs if single else {}
+    agree_terms(panel, request.costs, request.execution, request.initial_cash, whole_shares, **beyond_costs)
     identity = identity_of(strategy)
     spec = BacktestSpec(
         panel=asked,
@@ -193,6 +207,7 @@ def _plan(
         costs=request.costs.to_spec(),
         initial_cash=request.initial_cash,
         whole_shares=whole_shares,
+        **{name: value.to_spec() for name, value in beyond_costs.items() if value is not None},
     )
     terms = spec.model_dump(mode="json", exclude={"panel"})
     content = [kind, code_identity(), terms, panel.id, spec.seed, lock_hash()]

@@ -12,9 +12,12 @@ import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.decisions import DecisionRule
+from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.lookahead import audit_lookahead
 from investlab.backtest.lookahead_report import LeakReport
+from investlab.backtest.portfolio_state import PortfolioState
 from investlab.backtest.purged_result import CrossValidationResult
+from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep_result import SweepResult
@@ -292,12 +295,16 @@ class Workspace:
         execution: Execution | str = Execution.NEXT_OPEN,
         initial_cash: float = 100_000.0,
         whole_shares: bool = False,
+        limits: Limits = UNLIMITED,
+        rates: Rates = NO_RATES,
+        initial_state: PortfolioState | None = None,
         name: str | None = None,
         tags: Sequence[str] | None = None,
         note: str | None = None,
     ) -> BacktestResult:
         """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
 
+        Limits, rates and an initial state (the `final_state` of another run) are those of `il.simulate_weights`.
         `name`, `tags` and `note` label the run, as `lab.label` does.
 
         Raises:
@@ -305,9 +312,9 @@ class Workspace:
         """
         timing, labels = parse_execution(execution), parse_labels(name, tags, note)
         panel = admitted(self.context, panel)
-        return runs.run_backtest(
-            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares, labels)
-        )
+        traded = (strategy, panel, costs, timing, initial_cash, whole_shares)
+        request = runs.BacktestRequest(*traded, limits=limits, rates=rates, initial_state=initial_state, labels=labels)
+        return runs.run_backtest(self.context, request)
 
     def strategy(self, name: str) -> type[Strategy]:
         """Return the strategy class of that name: of an installed package, or of a file in the home's `extensions`.

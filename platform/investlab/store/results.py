@@ -13,13 +13,17 @@ import pandas as pd
 
 from investlab.analytics.overfitting import ReturnMoments
 from investlab.backtest.costs import Costs
+from investlab.backtest.limits import Limits
+from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.rates import Rates
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import StrategyDescription
 from investlab.backtest.sweep_result import SweepResult
+from investlab.backtest.weight_accounts import CARRY
 from investlab.core.errors import Corrupt
 from investlab.core.hashing import canonical_json
 from investlab.market.panel import PanelSource
-from investlab.schemas.backtest import Execution
+from investlab.schemas.backtest import Execution, LimitSpec, PortfolioStateSpec, RateSpec
 from investlab.schemas.market import Adjust, PriceBasis
 
 FORMAT = 1
@@ -102,6 +106,8 @@ def _backtest_header(result: BacktestResult, arrays: Arrays, prefix: str) -> dic
         arrays[prefix + name] = getattr(result, name).to_numpy(np.float64)
     if result.benchmark is not None:
         arrays[f"{prefix}benchmark"] = result.benchmark.to_numpy(np.float64)
+    if result.carry is not None:
+        arrays[f"{prefix}carry"] = result.carry.to_numpy(np.float64)
     texts = {}
     for name in (str(column) for column in result.fills.columns):
         values = result.fills[name]
@@ -115,6 +121,9 @@ def _backtest_header(result: BacktestResult, arrays: Arrays, prefix: str) -> dic
         "kind": "backtest",
         **_common_header(result),
         "whole_shares": result.whole_shares,
+        "limits": result.limits.to_spec().model_dump(mode="json"),
+        "rates": result.rates.to_spec().model_dump(mode="json"),
+        "final_state": None if result.final_state is None else result.final_state.to_spec().model_dump(mode="json"),
         "metrics": [[name, value.hex()] for name, value in result.metrics.items()],
         "fill_columns": [str(name) for name in result.fills.columns],
         "fill_texts": texts,
@@ -129,7 +138,7 @@ def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> Backtes
     frames: dict[str, Any] = {
         name: pd.DataFrame(arrays[prefix + name], index=index, columns=columns) for name in FRAMES
     }
-    benchmark = arrays.get(f"{prefix}benchmark")
+    benchmark, carry = arrays.get(f"{prefix}benchmark"), arrays.get(f"{prefix}carry")
     return BacktestResult(
         **fields,
         **series,
@@ -138,7 +147,19 @@ def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> Backtes
         metrics={name: float.fromhex(value) for name, value in header["metrics"]},
         whole_shares=header["whole_shares"],
         benchmark=None if benchmark is None else pd.Series(benchmark, index=index, name="benchmark"),
+        carry=None if carry is None else pd.DataFrame(carry, index=index, columns=pd.Index(CARRY)),
+        **_beyond_costs(header),
     )
+
+
+def _beyond_costs(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return limits, rates and final state; results stored before there were any have the defaults."""
+    state = header.get("final_state")
+    return {
+        "limits": Limits.from_spec(LimitSpec.model_validate(header.get("limits", {}))),
+        "rates": Rates.from_spec(RateSpec.model_validate(header.get("rates", {}))),
+        "final_state": None if state is None else PortfolioState.from_spec(PortfolioStateSpec.model_validate(state)),
+    }
 
 
 def _fills(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> pd.DataFrame:

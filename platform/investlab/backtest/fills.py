@@ -1,0 +1,67 @@
+"""Fills as people see them, made from a kernel's log when they are first asked for."""
+
+from collections.abc import Callable
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+
+from investlab.market.panel import PricePanel
+
+REASONS = ("order", "delisting", "ruin")
+"""Why a fill happened, by the number in the log."""
+
+FRAME = "_fills_frame"
+
+
+class FrameOnDemand:
+    """A field that is given as a frame or as what makes it, and is a frame whenever it is read."""
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> "FrameOnDemand": ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> pd.DataFrame: ...
+    def __get__(self, owner: object | None, kind: type) -> Any:
+        """Return the frame, making it the first time."""
+        if owner is None:
+            raise AttributeError("fills")  # so that the field has no default
+        given = owner.__dict__[FRAME]
+        if callable(given):
+            given = owner.__dict__[FRAME] = given()
+        return given
+
+    def __set__(self, owner: object, given: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
+        """Keep the frame or what makes it."""
+        owner.__dict__[FRAME] = given
+
+
+class FillLog:
+    """A kernel's fill log with the sessions and names it needs to be read."""
+
+    def __init__(self, panel: PricePanel, log: np.ndarray) -> None:
+        self._log = log
+        self._sessions = panel.index
+        self._symbols = panel.symbols
+        self._identifiers = np.array([instrument.instrument_id for instrument in panel.listing], dtype=np.int64)
+
+    def __call__(self) -> pd.DataFrame:
+        """Return the fills, one a row, in the order of the log."""
+        log = self._log
+        column = log[:, 1].astype(np.int64)
+        quantity = np.abs(log[:, 3])
+        return pd.DataFrame(
+            {
+                "session": self._sessions[log[:, 0].astype(np.int64)],
+                "symbol": pd.Index(self._symbols, dtype=str)[column],
+                "instrument_id": self._identifiers[column],
+                "side": pd.Index(["sell", "buy"], dtype=str)[(log[:, 3] > 0).astype(np.int64)],
+                "quantity": quantity,
+                "reference_price": log[:, 4],
+                "fill_price": log[:, 5],
+                "commission": log[:, 6],
+                "slippage_cost": quantity * np.abs(log[:, 5] - log[:, 4]),
+                "value": quantity * log[:, 5],
+                "decided": self._sessions[log[:, 2].astype(np.int64)],
+                "reason": pd.Index(REASONS, dtype=str)[log[:, 7].astype(np.int64)],
+            }
+        )
