@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from investlab.analytics.compiled import compiled
-from investlab.backtest.engine import Simulation, build_result, run_signals, run_weights
+from investlab.backtest.engine import build_result, run_signals
 from investlab.backtest.kernels import METRICS, Book, measure
 from investlab.backtest.orders import signal_array, weight_rows
 from investlab.backtest.result import BacktestResult
+from investlab.backtest.simulation import Simulation
 from investlab.backtest.strategies import BuyAndHold, SignalStrategy, Strategy, StrategyDescription, WeightStrategy
 from investlab.backtest.terms import TradingTerms
+from investlab.backtest.weight_run import run_weights
 from investlab.core.errors import InvalidInput
 from investlab.market.actions import ActionTable
 from investlab.market.delistings import DelistingTable
