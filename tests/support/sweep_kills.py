@@ -22,10 +22,13 @@ import numpy as np
 
 from investlab.backtest import sweep_work
 from investlab.backtest.strategies import SmaCross
+from investlab.backtest.sweep import sweep
 from investlab.backtest.sweep_result import SweepResult
 from investlab.core.config import Settings
+from investlab.core.identity import code_identity, lock_hash, source_version
 from investlab.market.panel import PricePanel
 from investlab.services.workspace import Workspace, open_workspace, silent_progress
+from tests.support.panels import random_panel
 from tests.support.workspaces import DATASET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,8 +78,10 @@ class Drivers:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def run(self, cash: float, executor: str, fatal: int, delay_seconds: float) -> tuple[str, list[int]]:
-        """Run a sweep, killed some time after its trial number `fatal`; return how it ended and the trials it began."""
+    def run(
+        self, cash: float, executor: str, fatal: int, delay_seconds: float = 0.0, number: int = signal.SIGKILL
+    ) -> tuple[str, list[int]]:
+        """Run a sweep, sent a signal some time after trial `fatal`; return how it ended and the trials it began."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{cash} {executor}\n")
         self._process.stdin.flush()
@@ -84,7 +89,7 @@ class Drivers:
         while True:
             if len(begun) == fatal:
                 time.sleep(delay_seconds)
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
             line = self._line()
             if line in OUTCOMES:
                 return line, begun
@@ -109,6 +114,8 @@ def killed_drivers(home: Path) -> Iterator[Drivers]:
 def serve(home: Path, tasks: TextIO) -> None:
     """Fork a driver for each task; units are small and logged often, so that kills meet every stage."""
     sweep_work.LEAST_SECONDS, sweep_work.LOG_SECONDS = 0.01, (0.02, 0.02)
+    code_identity(), lock_hash(), source_version()
+    sweep(MarkedCross, {"fast": [2, 3]}, random_panel(0, sessions=100, instruments=3))  # loads the kernels
     child = 0
     for line in tasks:
         if child:
@@ -123,7 +130,7 @@ def serve(home: Path, tasks: TextIO) -> None:
                 os.write(1, f"{os.getpid()}\n".encode())
                 swept(lab, float(cash), executor)
                 code = 0
-            except Exception:
+            except Exception:  # noqa: BLE001 (reported to whoever reads the test)
                 traceback.print_exc()
             finally:
                 os._exit(code)
