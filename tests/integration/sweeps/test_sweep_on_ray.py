@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import ray
 
 from investlab.backtest.costs import Costs
 from investlab.backtest.grid import expand_grid
@@ -78,7 +77,10 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_node_killed_in_the_middle_changes_nothing(head: RayHead, tmp_path: Path) -> None:
-    """The second node dies in the middle of a unit; the first one answers nothing before that."""
+    """The second node dies in a unit that would take ten minutes; the first one answers nothing before that unit begins.
+
+    That the sweep ends at all shows that the unit was computed again elsewhere.
+    """
     begun = str(tmp_path / "begun")
 
     with second_node(head) as node:
@@ -103,8 +105,6 @@ def test_a_node_killed_in_the_middle_changes_nothing(head: RayHead, tmp_path: Pa
                 node.kill()
 
         found = swept(Doomed, RayExecutor(2), kill_once, unit_size=3)
-        alive = [each for each in ray.nodes() if each["Alive"]]
     check_equal(found)
     assert Path(begun).exists()
     assert done_when_killed == [3]
-    assert len(alive) == 1
