@@ -48,7 +48,7 @@ DRILLS = (
         name="faults-200-rounds",
         command=(*PYTEST, "tests", "-m", "drill", "--randomly-seed={seed}"),
         rounds=1,
-        limit_seconds=5400,
+        limit_seconds=7200,
         environment={"INVESTLAB_FAULT_ROUNDS": "200"},
     ),
 )
