@@ -49,16 +49,13 @@ def parallel_chart(
         ([row for row in shown if row in worst - best], style.VERMILION, 1.2, 0.8),
         ([row for row in shown if row in best], style.BLUE, 2.2, 0.95),
     )
-    layers = [
-        *(
-            _lines(heights[rows]).opts(color=colour, line_width=width, line_alpha=alpha)
-            for rows, colour, width, alpha in groups
-            if rows
-        ),
-        *_scales(axes),
+    lines = [
+        _lines(heights[rows]).opts(color=colour, line_width=width, line_alpha=alpha)
+        for rows, colour, width, alpha in groups
+        if rows
     ]
     thinned = f"; {len(shown)} of {len(values):,} trials drawn" if len(shown) < len(values) else ""
-    return hv.Overlay(layers).opts(
+    return hv.Overlay([*lines, *_scales(axes)]).opts(
         **style.frame_options(
             HEIGHT,
             f"Trials by {label or metric}: the best {ends} blue, the worst {ends} orange{thinned}",
