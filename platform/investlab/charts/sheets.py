@@ -92,6 +92,6 @@ def _shown(section: Section) -> Sequence[object]:
     if len(figures) == 1:
         return [pn.pane.HoloViews(next(iter(figures.values())), sizing_mode="stretch_width")]
     widget = pn.widgets.RadioButtonGroup if len(figures) <= MOST_BUTTONS else pn.widgets.Select
-    chosen = widget(name=section.question, options=list(figures), width=240)
+    chosen = widget(label=section.question, options=list(figures), width=240)
     drawn = pn.bind(lambda name: pn.pane.HoloViews(figures[name], sizing_mode="stretch_width"), chosen)
     return [chosen, pn.panel(drawn, sizing_mode="stretch_width")]
