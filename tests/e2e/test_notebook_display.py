@@ -8,8 +8,12 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
+from investlab.backtest.costs import Costs
+from investlab.backtest.engine import run_strategy
+from investlab.backtest.strategies import SmaCross
 from investlab.charts.embed import NEEDS_SCRIPTS
 from tests.support.browser import Visit, visit
+from tests.support.panels import random_panel
 from tests.unit.charts.values import HOSTILE, SOURCE, make_panel, make_result, make_sweep
 
 pytestmark = pytest.mark.browser
@@ -172,3 +176,36 @@ def test_hostile_names_run_nothing(tmp_path: Path) -> None:
         assert dialogs == []
         assert not opened.page.locator("img[src=x]").count()
         assert opened.complaints == []
+
+
+def test_a_tear_sheet_draws_and_its_choosers_choose(tmp_path: Path) -> None:
+    traded = run_strategy(SmaCross(3, 10), random_panel(1, sessions=300), costs=Costs.bps(5, 2))
+    path = replace(traded, benchmark=traded.nav * 1.01).report(tmp_path / "sheet.html")
+    with visit() as opened:
+        opened.page.goto(path.as_uri())
+        wait_until_drawn(opened, cards=1)
+        before = opened.page.evaluate(TITLES)
+        assert {"Drawdown", "Exposure, share of NAV", "S0, USD"} <= {title.split(";")[0] for title in before}
+        assert "NAV, USD (log scale)" not in before
+        opened.page.get_by_role("button", name="Log").click()
+        opened.page.wait_for_function(f"() => ({TITLES})().includes('NAV, USD (log scale)')", timeout=PATIENCE_MS)
+        opened.page.get_by_role("button", name="S1").click()
+        opened.page.wait_for_function(
+            f"() => ({TITLES})().some((title) => title.startsWith('S1, USD'))", timeout=PATIENCE_MS
+        )
+        assert opened.page.get_by_role("button", name="Log").get_attribute("aria-pressed") == "true"
+        assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= 1200
+        assert (opened.complaints, opened.refused) == ([], [])
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_a_sweeps_report_draws_within_the_page(width: int, tmp_path: Path) -> None:
+    path = make_sweep({"a": [1, 2, 3], "b": [1, 2, 3], "c": [1, 2]}).report(tmp_path / "sweep.html")
+    with visit(width=width, theme="dark") as opened:
+        opened.page.goto(path.as_uri())
+        wait_until_drawn(opened, cards=1)
+        titles = opened.page.evaluate(TITLES)
+        assert "Sharpe ratio smoothed over neighbours" in titles
+        assert any(title.startswith("Trials by Sharpe ratio") for title in titles)
+        assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert (opened.complaints, opened.refused) == ([], [])

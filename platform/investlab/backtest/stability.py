@@ -19,7 +19,8 @@ from investlab.core.errors import InvalidInput
 SHARE = 0.9
 """The part of the best smoothed value that the cells of the plateau reach."""
 
-HIGHER_IS_BETTER = ("sharpe", "cagr", "total_return")
+HIGHER_IS_BETTER = {"sharpe": "Sharpe ratio", "cagr": "CAGR", "total_return": "total return"}
+"""The metrics that have a plateau, as a sentence names them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,9 +28,9 @@ class Stability:
     """A metric over two parameters, raw and smoothed; rows are values of `y`, columns values of `x`.
 
     `raw` is the median of the trials that share a cell, NaN where there is none; `smoothed` is the median of the raw
-    cell and its up to eight neighbours, NaN where `raw` is. `plateau` is true for the cells of the robust region:
-    connected by their sides to the best smoothed cell, each with at least 90 % of its value; none where that is not
-    above 0. `y` is empty where one parameter was varied; then there is one row.
+    cell and its up to eight neighbours, NaN where `raw` is. `plateau` is true for the cells of the robust region: of
+    those with at least 90 % of the best smoothed value, the largest part connected by sides; none where that value is
+    not above 0. `y` is empty where one parameter was varied; then there is one row.
     """
 
     x: str
@@ -59,17 +60,20 @@ class Stability:
     def sentence(self) -> str:
         """Return in one sentence where the robust region lies and whether the best trial belongs to it."""
         x, y = self.best
-        raw, around = float(self.raw.loc[y, x]), float(self.smoothed.loc[y, x])
-        alone = f"the best, {self._where(x, y)}, has {raw:.2f} and its neighbourhood {around:.2f}"
+        name, raw, around = HIGHER_IS_BETTER[self.metric], self.raw.loc[y, x], self.smoothed.loc[y, x]
+        alone = f"the best, {self._where(x, y)}, has {self._reads(raw)} and its neighbourhood {self._reads(around)}"
         if not self.plateau.to_numpy().any():
-            return f"There is no robust region: no neighbourhood has a {self.metric} above 0; {alone}."
+            return f"There is no robust region, for no neighbourhood has a {name} above 0; {alone}."
         cells, tried = int(self.plateau.to_numpy().sum()), int(self.raw.notna().to_numpy().sum())
-        lowest = float(self.smoothed.where(self.plateau).min().min())
+        lowest = self._reads(self.smoothed.where(self.plateau).min().min())
         place = "inside it" if self.is_best_on_plateau else "outside it"
         return (
-            f"Robust region: {self._extent()}, {cells:,} of {tried:,} cells, where the {self.metric} smoothed over "
-            f"neighbours is {lowest:.2f} or more; {alone}, {place}."
+            f"Robust region: {self._extent()}, {cells:,} of {tried:,} cells, where the {name} smoothed over neighbours "
+            f"is {lowest} or more; {alone}, {place}."
         )
+
+    def _reads(self, value: Any) -> str:
+        return f"{value:.2f}" if self.metric == "sharpe" else f"{value:.1%}"
 
     def _where(self, x: Any, y: Any) -> str:
         return f"{self.x}={_said(x)}" + (f", {self.y}={_said(y)}" if self.y else "")
@@ -127,20 +131,33 @@ def smooth(raw: np.ndarray) -> np.ndarray:
 
 
 def plateau(smoothed: np.ndarray) -> np.ndarray:
-    """Return the cells connected by their sides to the best one, each with at least 90 % of its value."""
-    held = np.zeros(smoothed.shape, dtype=np.bool_)
+    """Return the largest part, connected by sides, of the cells with at least 90 % of the best value.
+
+    Of parts of one size it is the first as rows and columns go; none where the best value is not above 0.
+    """
     known = np.where(np.isfinite(smoothed), smoothed, -np.inf)
-    start = np.unravel_index(int(known.argmax()), known.shape)
-    if not known[start] > 0.0:
-        return held
-    high = known >= SHARE * known[start]
-    waiting = deque([(int(start[0]), int(start[1]))])
+    best = float(known.max(initial=-np.inf))
+    left = known >= SHARE * best if best > 0.0 else np.zeros(known.shape, dtype=np.bool_)
+    largest = np.zeros(known.shape, dtype=np.bool_)
+    while left.any():
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        part = _connected(left, (row, column))
+        left &= ~part
+        if part.sum() > largest.sum():
+            largest = part
+    return largest
+
+
+def _connected(cells: np.ndarray, start: tuple[int, int]) -> np.ndarray:
+    """Return the cells that are reached from one over the sides of others."""
+    reached = np.zeros(cells.shape, dtype=np.bool_)
+    waiting = deque([start])
     while waiting:
         cell = waiting.popleft()
-        if not held[cell]:
-            held[cell] = True
-            waiting.extend(each for each in _beside(cell, held.shape) if high[each] and not held[each])
-    return held
+        if not reached[cell]:
+            reached[cell] = True
+            waiting.extend(each for each in _beside(cell, cells.shape) if cells[each] and not reached[each])
+    return reached
 
 
 def _beside(cell: tuple[int, int], shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:

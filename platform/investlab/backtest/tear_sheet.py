@@ -117,7 +117,7 @@ def tear_sheet(result: BacktestResult, risk_free: pd.Series | float = 0.0) -> Te
         rolling=_rolling(returns, other, window, year),
         window_sessions=window,
         tail=_tail(returns),
-        exposure=exposures(result.weights),
+        exposure=exposures(result.values.div(result.nav.where(result.nav > 0.0), axis=0)),
         monthly_turnover=_by_month(turnover(fills, result.nav)),
         costs=_accumulated_costs(fills, result.nav.index),
         cost_table=cost_breakdown(fills),

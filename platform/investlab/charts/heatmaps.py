@@ -97,8 +97,9 @@ class Cells:
 
     def options(self, height: int, title: str, **changes: Any) -> dict[str, Any]:
         """Return the plot options of a chart of these cells."""
+        hooks = [style.finish, style.without_grid]
         axes = {"xlabel": self.x, "ylabel": self.y, "xticks": self.across.ticks(), "yticks": self.up.ticks()}
-        return style.frame_options(height, title, padding=0.0, **{**axes, **changes})
+        return style.frame_options(height, title, padding=0.0, hooks=hooks, **{**axes, **changes})
 
 
 def sweep_heatmap(

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from investlab.charts import style
-from investlab.charts.heatmaps import Steps, palette, span
+from investlab.charts.heatmaps import Steps
 from investlab.charts.units import number, percent
 
 HEIGHT = 380
 MOST_LINES = 600
-BEST_SHARE = 0.05
-"""The share of trials, the best by the metric, that are drawn thick."""
+ENDS = 0.05
+"""The share of trials, the best and the worst by the metric, that are drawn in colour."""
 
 METRIC_TICKS = 5
 
@@ -31,33 +31,38 @@ class Axis:
 def parallel_chart(
     table: pd.DataFrame, parameters: tuple[str, ...], metric: str, *, label: str = "", pattern: str = "0.00"
 ) -> hv.Overlay:
-    """Return a line for each trial through the parameters that were varied to the metric, coloured by it.
+    """Return a line for each trial through the parameters that were varied to the metric.
 
-    The best twentieth is drawn thick and on top. Of more than 600 trials the best are drawn and every n-th of the
-    others by rank; the title says so.
+    The best twentieth is drawn in blue, thick and on top, the worst in orange. Of more than 600 trials the best third
+    of those drawn are the best of all, and of the others every n-th by rank is drawn; the title says so.
     """
     axes = [parameter_axis(name, table[name]) for name in parameters if table[name].nunique(dropna=False) > 1]
     values = table[metric].to_numpy(dtype=np.float64)
     axes.append(metric_axis(label or metric, values, pattern))
     shown = drawn_trials(values)
-    best = max(1, round(BEST_SHARE * len(values)))
-    heights = np.column_stack([axis.heights for axis in axes])
+    ends = max(1, round(ENDS * len(values)))
     ranked = np.argsort(values, kind="stable")
-    top = set(ranked[-best:].tolist())
-    faint, strong = [row for row in shown if row not in top], [row for row in shown if row in top]
-    layers = [
-        *_lines(faint, heights, values, width=0.8, alpha=0.45),
-        *_lines(strong, heights, values, width=2.2, alpha=0.95),
-        *_scales(axes),
+    best, worst = set(ranked[-ends:].tolist()), set(ranked[:ends].tolist())
+    heights = np.column_stack([axis.heights for axis in axes])
+    groups = (
+        ([row for row in shown if row not in best | worst], style.GREY, 0.8, 0.4),
+        ([row for row in shown if row in worst - best], style.VERMILION, 1.2, 0.8),
+        ([row for row in shown if row in best], style.BLUE, 2.2, 0.95),
+    )
+    lines = [
+        _lines(heights[rows]).opts(color=colour, line_width=width, line_alpha=alpha)
+        for rows, colour, width, alpha in groups
+        if rows
     ]
     thinned = f"; {len(shown)} of {len(values):,} trials drawn" if len(shown) < len(values) else ""
-    return hv.Overlay(layers).opts(
+    return hv.Overlay([*lines, *_scales(axes)]).opts(
         **style.frame_options(
             HEIGHT,
-            f"Trials by parameters and {label or metric}; thick: the best {best}{thinned}",
+            f"Trials by {label or metric}: the best {ends} blue, the worst {ends} orange{thinned}",
             xticks=[(place, axis.name) for place, axis in enumerate(axes)],
             yaxis=None,
-            xlim=(-0.45, len(axes) - 0.75),
+            hooks=[style.finish, style.without_grid, style.on_ground],
+            xlim=(-0.3, len(axes) - 0.7),
             ylim=(-0.06, 1.06),
             show_legend=False,
             show_grid=False,
@@ -92,25 +97,24 @@ def drawn_trials(values: np.ndarray) -> list[int]:
     return [int(row) for row in [*others[::step], *ranked[-kept:]]]
 
 
-def _lines(rows: list[int], heights: np.ndarray, values: np.ndarray, *, width: float, alpha: float) -> list[hv.Path]:
-    if not rows:
-        return []
+def _lines(heights: np.ndarray) -> hv.Path:
     at = np.arange(heights.shape[1], dtype=np.float64)
-    paths = [{"axis": at, "height": heights[row], "metric": float(values[row])} for row in rows]
-    return [
-        hv.Path(paths, ["axis", "height"], "metric").opts(
-            color="metric", cmap=palette(values), clim=span(values), line_width=width, line_alpha=alpha
-        )
-    ]
+    return hv.Path([np.column_stack([at, each]) for each in heights], ["axis", "height"])
 
 
 def _scales(axes: list[Axis]) -> list[hv.Element]:
     uprights = hv.Segments(
         [(place, 0.0, place, 1.0) for place in range(len(axes))], ["axis", "height", "axis1", "height1"]
     )
-    marks = [(place - 0.03, at, text) for place, axis in enumerate(axes) for at, text in axis.marks]
-    labels = hv.Labels(pd.DataFrame(marks, columns=["axis", "height", "said"]), ["axis", "height"], "said")
-    return [
-        uprights.opts(color=style.INK, line_width=1.2),
-        labels.opts(text_color=style.INK, text_font_size="11px", text_align="right", text_baseline="middle"),
-    ]
+    uprights = uprights.opts(color=style.INK, line_width=1.2)
+    last = len(axes) - 1
+    left = [(place - 0.02, at, text) for place, axis in enumerate(axes[:-1]) for at, text in axis.marks]
+    right = [(last + 0.02, at, text) for at, text in axes[-1].marks]
+    return [uprights, _texts(left, "right"), _texts(right, "left")]
+
+
+def _texts(marks: list[tuple[float, float, str]], align: str) -> hv.Labels:
+    frame = pd.DataFrame(marks, columns=["axis", "height", "said"])
+    return hv.Labels(frame, ["axis", "height"], "said").opts(
+        text_color=style.INK, text_font_size="11px", text_align=align, text_baseline="middle"
+    )

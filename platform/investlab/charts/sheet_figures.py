@@ -88,6 +88,7 @@ def distribution_chart(tail: Tail) -> hv.Overlay:
         **style.frame_options(
             HISTOGRAM_HEIGHT,
             "Sessions by return; the outermost bars hold all that lies beyond",
+            hooks=[style.finish, style.on_ground],
             xformatter=style.numeral("0.0%"),
             yformatter=style.numeral("0,0"),
             xticks=9,

@@ -1,7 +1,7 @@
 """Sheets: titled sections of tables and pictures, as a fragment, as a page that reads from disk, on a dashboard."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import holoviews as hv
 import panel as pn
@@ -58,7 +58,8 @@ class Sheet:
         """Return the sheet as a Panel column, its pictures as HoloViews objects with Panel's own choosers."""
         parts: list[object] = [_pane(self.top)]
         for section in self.sections:
-            parts += [_pane(_section(section, NOTHING)), *_shown(section)]
+            parts += [_pane(_section(replace(section, below=NOTHING), NOTHING)), *_shown(section)]
+            parts += [_pane(section.below)] if section.below else []
         return pn.Column(*parts, _pane(self.foot), sizing_mode="stretch_width", max_width=1200)
 
     @property
@@ -91,6 +92,6 @@ def _shown(section: Section) -> Sequence[object]:
     if len(figures) == 1:
         return [pn.pane.HoloViews(next(iter(figures.values())), sizing_mode="stretch_width")]
     widget = pn.widgets.RadioButtonGroup if len(figures) <= MOST_BUTTONS else pn.widgets.Select
-    chosen = widget(name=section.question, options=list(figures), width=240)
+    chosen = widget(label=section.question, options=list(figures), width=240)
     drawn = pn.bind(lambda name: pn.pane.HoloViews(figures[name], sizing_mode="stretch_width"), chosen)
     return [chosen, pn.panel(drawn, sizing_mode="stretch_width")]

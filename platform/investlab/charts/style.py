@@ -4,7 +4,8 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from bokeh.models import DatetimeTickFormatter, GlyphRenderer, Line, NumeralTickFormatter, VArea
+from bokeh.core.properties import value
+from bokeh.models import DatetimeTickFormatter, GlyphRenderer, Line, NumeralTickFormatter, Text, VArea
 from bokeh.plotting import figure as BokehFigure  # noqa: N812  (a class with a function's name)
 
 BLUE = "#0072B2"
@@ -94,6 +95,19 @@ def first_line_first(plot: Any, _element: Any) -> None:
     """Name the line drawn last, on top of the others, first in the legend."""
     for legend in plot.state.legend:
         legend.items = legend.items[::-1]
+
+
+def without_grid(plot: Any, _element: Any) -> None:
+    """Leave out the lines of a figure's grid; used after `finish`."""
+    for grid in plot.state.grid:
+        grid.grid_line_color = None
+
+
+def on_ground(plot: Any, _element: Any) -> None:
+    """Lay the ground of the page behind the texts of a figure, so that they are read over lines."""
+    for renderer in plot.state.renderers:
+        if isinstance(getattr(renderer, "glyph", None), Text):
+            renderer.glyph.update(background_fill_color="#FFFFFF", background_fill_alpha=0.8, text_font=value(FONT))
 
 
 def filled(colour: str, alpha: float = 0.2) -> Any:

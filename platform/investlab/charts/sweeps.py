@@ -14,7 +14,7 @@ from investlab.charts.markup import Html, element, join, table
 from investlab.charts.parallel import parallel_chart
 from investlab.charts.sheets import Picture, Section, Sheet
 from investlab.charts.stability_charts import stability_chart
-from investlab.charts.units import count, day, number, percent
+from investlab.charts.units import count, day, likelihood, number
 from investlab.core.errors import NotFound
 
 BEST_SHOWN = 10
@@ -39,7 +39,7 @@ CHOICE = ("sharpe", "cagr", "max_drawdown")
 
 MEANING = (
     "A trial that is good only by luck stands alone. Each cell of the smoothed map is the median of a cell and the "
-    "cells next to it; the outline holds what is connected to the best of these and has at least 90% of its value."
+    "cells next to it; the outline holds the largest connected part with at least 90% of the best of these."
 )
 
 
@@ -181,13 +181,13 @@ def _terms(sweep: SweepResult) -> Html:
 
 def _luck(sweep: SweepResult) -> str:
     """Say how many trials the best one was chosen from and what the deflated Sharpe ratio makes of it."""
-    deflated = percent(sweep.deflated_sharpe)
+    deflated = likelihood(sweep.deflated_sharpe)
     expected = f"by luck alone the best of so many would show {number(sweep.expected_maximum_sharpe)}"
     if sweep.cumulative_trials is None:
         return f"Deflated Sharpe ratio {deflated} over {count(sweep.trials, 'uncounted trial')}; {expected}."
     return (
         f"Deflated Sharpe ratio {deflated} over {count(sweep.cumulative_trials, 'trial')} counted in all; {expected}. "
-        f"Over the {sweep.trials:,} of this sweep alone: {percent(sweep.deflated_sharpe_of_sweep)}."
+        f"Over the {sweep.trials:,} of this sweep alone: {likelihood(sweep.deflated_sharpe_of_sweep)}."
     )
 
 

@@ -15,7 +15,7 @@ from investlab.charts.markup import Html, element, join
 from investlab.charts.sheet_figures import distribution_chart, growth_chart, rolling_chart, trading_chart
 from investlab.charts.sheets import Picture, Section, Sheet
 from investlab.charts.trade_marks import Marked, trades_chart
-from investlab.charts.units import count, day, money, number, percent
+from investlab.charts.units import count, day, likelihood, money, number, percent
 
 MOST_INSTRUMENTS = 6
 """Instruments whose trades are drawn: those that moved the result most."""
@@ -93,13 +93,6 @@ def luck_sentence(luck: Luck | None) -> str:
         f"{found}; to say so at 95% takes {number(luck.minimum_years, 1)} years, so the record is {enough}. How many "
         "other trials there were is not counted in it; the verdict of a sweep counts them."
     )
-
-
-def likelihood(probability: float) -> str:
-    """Return a probability that never reads as certainty: `> 99.9%` where it would round to 100%."""
-    if probability > 0.999:
-        return "> 99.9%"
-    return "< 0.1%" if probability < 0.001 else percent(probability)
 
 
 def _top(result: BacktestResult, sheet: TearSheet) -> Html:

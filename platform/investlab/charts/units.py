@@ -29,6 +29,13 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> st
     return f"{number(value * 100, digits, signed=signed)}%" if value is not None and _finite(value) else MISSING
 
 
+def likelihood(probability: float | None) -> str:
+    """Return a probability that never reads as certainty: `> 99.9%` where it would round to 100%."""
+    if probability is not None and probability > 0.999:
+        return "> 99.9%"
+    return "< 0.1%" if probability is not None and probability < 0.001 else percent(probability)
+
+
 def times(value: float | None, digits: int = 2) -> str:
     """Return a multiple: 1.5 is `1.50×`."""
     return f"{number(value, digits)}×" if _finite(value) else MISSING

@@ -196,7 +196,7 @@ def test_the_first_months_return_counts_from_the_initial_cash(tmp_path: Path) ->
     plain = make_result(300)
     result = make_result(300, initial_cash=plain.nav.iloc[0] * 1.25)
     first_month = result.nav["2015-01"].iloc[-1] / result.initial_cash - 1
-    assert f"2015 {first_month:.1%}".replace("-", "−") in read(report_of(result, tmp_path)).text
+    assert f"2015 {100 * first_month:+.1f}".replace("-", "−") in read(report_of(result, tmp_path)).text
 
 
 def test_a_report_adds_returns_by_month_and_the_last_fills(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_report_adds_returns_by_month_and_the_last_fills(tmp_path: Path) -> No
     said = read(report_of(result, tmp_path)).text
     first_month = result.nav["2015-01"].iloc[-1] / result.nav.iloc[0] - 1
     february = result.nav["2015-02"].iloc[-1] / result.nav["2015-01"].iloc[-1] - 1
-    assert f"2015 {first_month:.1%} {february:.1%}".replace("-", "−") in said
+    assert f"2015 {100 * first_month:+.1f} {100 * february:+.1f}".replace("-", "−") in said
     assert "Last 20 of 30 fills" in said
 
 

@@ -35,6 +35,7 @@ async function draw(script, items, version, library) {
       if (kind === "Legend") model.setv({ label_text_color: strong });
       if (kind === "Title") model.setv({ text_color: ink });
       if (kind === "ColorBar") model.setv({ major_label_text_color: ink });
+      if (kind === "Text") model.setv({ background_fill_color: { value: colour("--il-ground") }, text_color: { value: ink } });
       if (kind === "Span") model.setv({ line_color: ink });
       if (kind === "Line" && (blue.has(model) || model.line_color.value === "#0072B2")) {
         blue.add(model);
