@@ -20,6 +20,7 @@ COLOURS = {WALK_FORWARD: style.BLUE, HINDSIGHT: style.SERIES_COLOURS[1], BUY_AND
 NAMES = {WALK_FORWARD: "Out of sample", HINDSIGHT: "Best in hindsight (in sample)", BUY_AND_HOLD: "Buy and hold"}
 DASHES = {WALK_FORWARD: "solid", HINDSIGHT: "dashed", BUY_AND_HOLD: "solid"}
 CHOICE_HEIGHT = 130
+MAX_TICKS = 5
 PATHS_DRAWN = 40
 LOG_FROM_RATIO = 8.0
 SPLITS_SHOWN = 30
@@ -122,36 +123,49 @@ def _curve_options(values: np.ndarray, title: str) -> dict[str, Any]:
 
 
 def _choice_chart(result: WalkForwardResult, name: str) -> hv.Overlay:
-    """Return one parameter's place in the grid over the tests, as steps that change at the borders."""
+    """Return one parameter's place in the grid over the tests, as steps that change at the borders.
+
+    The axis has a name of its own, for HoloViews links axes of one name, and only the sessions are to be linked.
+    """
     windows, places = result.windows, result.stability[f"{name} step"].to_numpy()
-    starts = windows["test_start"].to_numpy()
+    place = f"place_{result.parameters.index(name)}"
     frame = pd.DataFrame(
         {
-            "session": np.append(starts, windows["test_end"].to_numpy()[-1:]),
-            "place": np.append(places, places[-1:]).astype(np.float64),
-            "value": [str(value) for value in (*windows[name], windows[name].iloc[-1])],
+            "session": np.append(windows["test_start"].to_numpy(), windows["test_end"].to_numpy()[-1:]),
+            place: np.append(places, places[-1:]).astype(np.float64),
+            "value": [_value(value) for value in (*windows[name], windows[name].iloc[-1])],
         }
     )
-    steps = hv.Curve(frame, "session", "place").opts(color=style.BLUE, line_width=1.6, interpolation="steps-post")
-    dots = hv.Points(frame.iloc[:-1], ["session", "place"], ["value"]).opts(
+    steps = hv.Curve(frame, "session", place).opts(color=style.BLUE, line_width=1.6, interpolation="steps-post")
+    dots = hv.Points(frame.iloc[:-1], ["session", place], ["value"]).opts(
         color=style.BLUE,
         size=5,
         tools=["hover"],
         hover_tooltips=style.tooltip(("Test from", "@session{%F}"), (name, "@value")),
         hover_formatters=style.SESSION_FORMATTER,
     )
-    labels = sorted({(int(place), str(value)) for place, value in zip(places, windows[name], strict=True)})
     return hv.Overlay([steps, dots]).opts(
         **style.frame_options(
             CHOICE_HEIGHT,
             f"Chosen {name}",
             xformatter=style.dates(),
-            yticks=labels,
+            yticks=_ticks(places, frame["value"].tolist()),
+            ylim=(float(places.min()) - 0.8, float(places.max()) + 0.8),
             show_grid=True,
             show_legend=False,
-            padding=(0.0, 0.15),
         )
     )
+
+
+def _ticks(places: np.ndarray, values: list[str]) -> list[tuple[int, str]]:
+    """Return places with their values, far enough from each other to be read."""
+    labels = dict(sorted(zip(places.tolist(), values, strict=False)))
+    apart = max(1, -(-(max(labels) - min(labels)) // (MAX_TICKS - 1)))
+    shown: list[tuple[int, str]] = []
+    for place, value in labels.items():
+        if not shown or place - shown[-1][0] >= apart:
+            shown.append((place, value))
+    return shown
 
 
 def _walk_card(result: WalkForwardResult) -> Html:
@@ -206,8 +220,8 @@ def _steadiness(result: WalkForwardResult) -> str:
     if len(result.windows) < 2:
         return "One window: nothing can be said about how steady its choice is."
     return (
-        f"{percent(result.share_kept, 0)} of the windows keep the parameters of the one before "
-        f"({number(result.mean_grid_steps)} grid steps away on average); changing them traded "
+        f"{percent(result.share_kept, 0)} of the windows keep the parameters of the one before; choices move "
+        f"{number(result.mean_grid_steps)} grid steps on average. Changing them traded "
         f"{percent(result.switch_turnover, 0)} of the NAV in all and cost {money(result.switch_costs, currency)}. "
         f"The tests kept {percent(result.sharpe_kept, 0)} of the Sharpe ratio in training."
     )
@@ -301,7 +315,7 @@ def _splits(result: CrossValidationResult) -> Html:
         ]
         for split, row in zip(result.splits.index, result.splits.to_dict("records"), strict=True)
     ]
-    name = result.criterion.replace("_", " ")
+    name = result.criterion.replace("_", " ").capitalize()
     header = ["", "Groups tested", *result.parameters, f"{name} in training", f"{name} in test"]
     caption = f"First {min(len(rows), SPLITS_SHOWN)} of {count(len(rows), 'split')}"
     return table(header, rows[:SPLITS_SHOWN], caption)
