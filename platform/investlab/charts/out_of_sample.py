@@ -1,4 +1,4 @@
-"""How walk-forward and cross-validation show themselves: what was chosen, what it earned later, how steady it was."""
+"""How a walk-forward shows itself: what was chosen, what it earned afterwards, and how steady the choices were."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,6 @@ import holoviews.plotting.bokeh  # registers the drawing backend; it shows and i
 import numpy as np
 import pandas as pd
 
-from investlab.backtest.purged_result import CrossValidationResult
 from investlab.backtest.walk_forward_result import BUY_AND_HOLD, HINDSIGHT, WALK_FORWARD, WalkForwardResult
 from investlab.charts import facts, style
 from investlab.charts.embed import card, chart, show_in_jupyter
@@ -21,9 +20,7 @@ NAMES = {WALK_FORWARD: "Out of sample", HINDSIGHT: "Best in hindsight (in sample
 DASHES = {WALK_FORWARD: "solid", HINDSIGHT: "dashed", BUY_AND_HOLD: "solid"}
 CHOICE_HEIGHT = 130
 MAX_TICKS = 5
-PATHS_DRAWN = 40
 LOG_FROM_RATIO = 8.0
-SPLITS_SHOWN = 30
 
 
 class WalkForwardRenderer:
@@ -45,43 +42,10 @@ class WalkForwardRenderer:
         return page(_walk_title(result), _walk_card(result))
 
 
-class CrossValidationRenderer:
-    """Renders a `CrossValidationResult`."""
-
-    @staticmethod
-    def html(result: CrossValidationResult) -> str:
-        """Return the paths out of sample, the distribution of their Sharpe ratios, and a table of the splits."""
-        return _cross_card(result)
-
-    @staticmethod
-    def plot(result: CrossValidationResult) -> hv.Overlay:
-        """Return what one unit of money grew to on each path."""
-        return show_in_jupyter(paths_chart(result))
-
-    @staticmethod
-    def report(result: CrossValidationResult) -> str:
-        """Return a page with the cell's content."""
-        return page(_cross_title(result), _cross_card(result))
-
-
 def walk_chart(result: WalkForwardResult) -> hv.Layout:
     """Return the three equity curves over the place of each chosen parameter in its grid."""
     charts = [_equity_chart(result), *(_choice_chart(result, name) for name in result.parameters)]
     return hv.Layout(charts).cols(1)
-
-
-def paths_chart(result: CrossValidationResult) -> hv.Overlay:
-    """Return what one unit of money grew to on each path, of many paths on an even choice of them."""
-    equity = result.equity
-    step = -(-equity.shape[1] // PATHS_DRAWN)
-    shown = equity.iloc[:, ::step]
-    lines = [
-        hv.Curve(pd.DataFrame({"session": shown.index, "grown": shown[path].to_numpy()}), "session", "grown").opts(
-            color=style.BLUE, line_width=1.1, line_alpha=0.55
-        )
-        for path in shown
-    ]
-    return hv.Overlay(lines).opts(**_curve_options(shown.to_numpy(), f"{count(shown.shape[1], 'path')}, start = 1"))
 
 
 def _equity_chart(result: WalkForwardResult) -> hv.Overlay:
@@ -103,12 +67,13 @@ def _equity_chart(result: WalkForwardResult) -> hv.Overlay:
         hover_formatters=style.SESSION_FORMATTER,
         hover_mode="vline",
     )
-    options = _curve_options(equity.to_numpy(), f"NAV, {currency}")
+    options = curve_options(equity.to_numpy(), f"NAV, {currency}")
     hooks = [style.finish, style.first_line_first]
     return hv.Overlay(layers).opts(**{**options, "hooks": hooks, "legend_position": "top", "legend_cols": 3})
 
 
-def _curve_options(values: np.ndarray, title: str) -> dict[str, Any]:
+def curve_options(values: np.ndarray, title: str) -> dict[str, Any]:
+    """Return the options of a chart of curves by session, logarithmic where they span decades."""
     logarithmic = bool(values.min() > 0.0 and values.max() / values.min() > LOG_FROM_RATIO)
     return style.frame_options(
         style.EQUITY_HEIGHT,
@@ -133,7 +98,7 @@ def _choice_chart(result: WalkForwardResult, name: str) -> hv.Overlay:
         {
             "session": np.append(windows["test_start"].to_numpy(), windows["test_end"].to_numpy()[-1:]),
             place: np.append(places, places[-1:]).astype(np.float64),
-            "value": [_value(value) for value in (*windows[name], windows[name].iloc[-1])],
+            "value": [value_text(value) for value in (*windows[name], windows[name].iloc[-1])],
         }
     )
     steps = hv.Curve(frame, "session", place).opts(color=style.BLUE, line_width=1.6, interpolation="steps-post")
@@ -172,10 +137,6 @@ def _walk_card(result: WalkForwardResult) -> Html:
     return card(_walk_headline(result), _walk_body(result), figure=walk_chart(result))
 
 
-def _cross_card(result: CrossValidationResult) -> Html:
-    return card(_cross_headline(result), _cross_body(result), figure=paths_chart(result))
-
-
 def _walk_title(result: WalkForwardResult) -> str:
     return f"{result.strategy.name}: walk-forward over {count(len(result.windows), 'window')}"
 
@@ -204,7 +165,7 @@ def _walk_body(result: WalkForwardResult) -> Html:
                     ("Costs", facts.costs_text(costs)),
                     ("Execution", facts.EXECUTION[account.execution]),
                     ("Basis", facts.BASIS[account.basis]),
-                    ("Trials", _trials(len(result.trials), result.cumulative_trials)),
+                    ("Trials", trials_text(len(result.trials), result.cumulative_trials)),
                     *facts.lineage(result.source, account.panel_id, result.run_id, result.code_identity),
                     ("Result", facts.code(result.hash)),
                 ]
@@ -251,7 +212,7 @@ def _windows(result: WalkForwardResult) -> Html:
             str(window),
             f"{day(row['train_start'])} – {day(row['train_end'])}",
             f"{day(row['test_start'])} – {day(row['test_end'])}",
-            *(_value(row[name]) for name in result.parameters),
+            *(value_text(row[name]) for name in result.parameters),
             *(number(row[name]) for name in extra),
             *(facts.judged(row[name], number(row[name])) for name in ("train_sharpe", "test_sharpe")),
             *(facts.judged(row[name], percent(row[name])) for name in ("test_total_return", "test_max_drawdown")),
@@ -265,65 +226,11 @@ def _windows(result: WalkForwardResult) -> Html:
     return table(header, rows, "Windows; rank is the share of trials that do worse in the test")
 
 
-def _cross_title(result: CrossValidationResult) -> str:
-    return f"{result.strategy.name}: cross-validation on {count(result.plan.paths, 'path')}"
-
-
-def _cross_headline(result: CrossValidationResult) -> Html:
-    sessions, plan = result.paths.index, result.plan
-    extent = (
-        f"{day(sessions[0])} to {day(sessions[-1])} · {plan.groups} groups, {plan.test_groups} tested in each split"
-    )
-    return facts.headline(_cross_title(result), (extent,), result.source)
-
-
-def _cross_body(result: CrossValidationResult) -> Html:
-    costs = result.costs.describe()
-    found = result.distribution
-    row = ["Sharpe ratio", *(percent(v, 0) if n == "share below 0" else number(v) for n, v in found.items())]
-    return join(
-        (
-            element("p", result.sentence),
-            facts.warnings(result.notes, result.execution),
-            chart("What one unit of money grew to on each path"),
-            table(["", *(str(name) for name in found.index)], [row], "Over the paths"),
-            _splits(result),
-            facts.facts(
-                [
-                    ("Costs", facts.costs_text(costs)),
-                    ("Execution", facts.EXECUTION[result.execution]),
-                    ("Purge", f"{result.plan.purge} sessions, embargo {result.plan.embargo}"),
-                    ("Trials", _trials(result.trials, result.cumulative_trials)),
-                    *facts.lineage(result.source, result.panel_id, result.run_id, result.code_identity),
-                    ("Result", facts.code(result.hash)),
-                ]
-            ),
-            facts.remarks(result.notes, without=[costs]),
-        )
-    )
-
-
-def _splits(result: CrossValidationResult) -> Html:
-    train, test = f"train_{result.criterion}", f"test_{result.criterion}"
-    rows = [
-        [
-            str(split),
-            row["tested"],
-            *(_value(row[name]) for name in result.parameters),
-            facts.judged(row[train], number(row[train])),
-            facts.judged(row[test], number(row[test])),
-        ]
-        for split, row in zip(result.splits.index, result.splits.to_dict("records"), strict=True)
-    ]
-    name = result.criterion.replace("_", " ").capitalize()
-    header = ["", "Groups tested", *result.parameters, f"{name} in training", f"{name} in test"]
-    caption = f"First {min(len(rows), SPLITS_SHOWN)} of {count(len(rows), 'split')}"
-    return table(header, rows[:SPLITS_SHOWN], caption)
-
-
-def _trials(own: int, counted: int | None) -> str:
+def trials_text(own: int, counted: int | None) -> str:
+    """Return how many trials there were, and how many the ledger counts."""
     return f"{own:,} uncounted" if counted is None else f"{own:,}; {counted:,} counted in all"
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """Return a parameter as text."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,8 @@ from investlab.backtest.purged_result import CrossValidationResult
 from investlab.backtest.strategies import SmaCross, StrategyDescription
 from investlab.backtest.walk_forward import walk_forward
 from investlab.backtest.walk_forward_result import WalkForwardResult
-from investlab.charts.out_of_sample import CrossValidationRenderer, WalkForwardRenderer, walk_chart
+from investlab.charts.cross_validation import CrossValidationRenderer
+from investlab.charts.out_of_sample import WalkForwardRenderer, walk_chart
 from tests.support.panels import random_panel
 from tests.unit.charts.values import HOSTILE
 
