@@ -8,6 +8,9 @@ import typer
 from investlab.backtest.costs import Costs
 from investlab.backtest.grid import build_strategy
 from investlab.backtest.strategies import Strategy
+from investlab.cli import holdouts
+from investlab.cli.holdouts import OpenHoldout, workspace_for
+from investlab.cli.out_of_sample import walk_forward
 from investlab.cli.output import STYLE, output, records, say, show
 from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, grid, listed, parameters
 from investlab.core.config import load_settings
@@ -17,6 +20,8 @@ from investlab.services.workspace import open_workspace
 app = typer.Typer(help="Backtests, sweeps and their records.", no_args_is_help=True, **STYLE)
 trace = typer.Typer(**STYLE)
 reproduce = typer.Typer(**STYLE)
+app.add_typer(holdouts.app, name="holdout")
+app.command("walk-forward")(walk_forward)
 
 StrategyName = Annotated[str, typer.Option(help="Extension name of the strategy, such as sma_cross.")]
 Timing = Annotated[str, typer.Option("--execution", help="next_open, next_close or same_close.")]
@@ -40,11 +45,12 @@ def run(
     slippage_bps: Slippage = 0.0,
     cash: Cash = 100_000.0,
     as_of: AsOf = None,
+    open_holdout: OpenHoldout = None,
     report: Report = None,
 ) -> None:
     """Run one backtest and record it; the same backtest again comes from its record."""
     built = build_strategy(_strategy(strategy), parameters(param or ()))
-    workspace = open_workspace().as_of(as_of)
+    workspace = workspace_for(dataset, as_of, open_holdout)
     panel = workspace.panel(listed(symbols), None, start, end, dataset=dataset)
     costs = Costs(commission_bps, slippage_bps)
     result = workspace.backtest(built, panel, costs=costs, execution=timing, initial_cash=cash)
@@ -67,10 +73,11 @@ def sweep(
     cash: Cash = 100_000.0,
     as_of: AsOf = None,
     executor: ExecutorName = "auto",
+    open_holdout: OpenHoldout = None,
     report: Report = None,
 ) -> None:
     """Try every combination of a grid and count the trials."""
-    workspace = open_workspace().as_of(as_of)
+    workspace = workspace_for(dataset, as_of, open_holdout)
     panel = workspace.panel(listed(symbols), None, start, end, dataset=dataset)
     result = workspace.sweep(
         _strategy(strategy),

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from investlab.backtest.strategies import MonthlyMomentum
+from investlab.backtest.walk_forward import walk_forward
 from investlab.compute import RayExecutor, RayHead, attach, ray_executor, start_head
 from investlab.core.config import Settings
 from investlab.core.errors import ExecutionFailed, InvalidInput, InvalidSettings, QualityRejected, WorkerLost
@@ -21,6 +23,7 @@ from investlab.market.panel import PricePanel
 from investlab.store.market import MarketStore
 from tests.support.bars import INGESTED_AT, make_bars
 from tests.support.pages import code_of
+from tests.support.panels import random_panel
 from tests.support.workspaces import DATASET, open_with_bars
 
 pytestmark = pytest.mark.slow
@@ -99,6 +102,18 @@ def test_shared_data_is_put_once(executor: RayExecutor) -> None:
 
     assert executor.map(add, shared, [1, 2, 3, 4]).results == [8, 9, 10, 11]
     assert shared.pickled == 1
+
+
+def test_a_walk_forward_is_the_serial_one_to_the_bit(executor: RayExecutor) -> None:
+    grid = {"k": [1, 2, 3], "lookback_sessions": [10, 20, 25, 30], "skip_sessions": [0, 3]}
+    panel = random_panel(1, sessions=200, instruments=4)
+    serial, remote = (
+        walk_forward(MonthlyMomentum, grid, panel, train=80, test=40, executor=one)
+        for one in (SerialExecutor(), executor)
+    )
+    assert remote.computation.executor == "ray"
+    assert remote.hash == serial.hash
+    assert remote.block_moments.tobytes() == serial.block_moments.tobytes()
 
 
 def test_no_items_need_no_worker(executor: RayExecutor) -> None:

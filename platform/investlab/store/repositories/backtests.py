@@ -268,11 +268,17 @@ def _counted(session: Session, ledger: _Ledger, entries: set[int | None]) -> dic
     return counted
 
 
+def _kind(row: rows.BacktestRun) -> str:
+    """Return the run's kind; a sweep whose choice is tested out of sample goes by the name of its method."""
+    tested = row.spec.get("out_of_sample")
+    return str(tested["method"]) if tested else str(row.kind)
+
+
 def _summary(row: rows.BacktestRun, dataset: str, number: int, cumulative: int) -> RunSummary:
     return RunSummary(
         run_id=row.uid,
         key=row.key,
-        kind=row.kind,
+        kind=_kind(row),
         owner=row.owner,
         strategy=row.strategy,
         family=row.family,
