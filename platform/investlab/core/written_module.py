@@ -22,7 +22,9 @@ class WrittenModule:
     @property
     def text(self) -> str:
         """Return the module's text."""
-        blocks = ["\n".join(part) for part in (self.imports, self.constants) if part]
+        standard = [line for line in self.imports if _is_standard(line)]
+        others = [line for line in self.imports if not _is_standard(line)]
+        blocks = ["\n".join(part) for part in (standard, others, self.constants) if part]
         return "\n\n\n".join(["\n\n".join(blocks), *(text.rstrip() for text in self.definitions)]).strip() + "\n"
 
 
