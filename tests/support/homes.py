@@ -44,6 +44,9 @@ def fill_home(monkeypatch: pytest.MonkeyPatch, home: Path, **settings: object) -
     report = home / "runs" / "pl-0001" / "index.html"
     report.parent.mkdir(parents=True)
     report.write_text("<p>a report</p>", encoding="utf-8")
+    own = home / "extensions" / "own.py"
+    own.parent.mkdir()
+    own.write_text("class Own:\n    name = 'own'\n    def weights(self, panel): ...\n", encoding="utf-8")
     wrong = bars.head(1)[["symbol", "session", "close"]].assign(reason="negative price")
     QuarantineStore(home / "quarantine").keep(DATASET, "in-0001", wrong)
     return workspace

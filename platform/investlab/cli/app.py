@@ -29,6 +29,7 @@ HELP = {
     "db": "The database: migrations, checks, backups and copies.",
     "demo": "Ingest the sample data, run the research pipeline and print a summary.",
     "doctor": "Check the ground investlab stands on.",
+    "extensions": "Extensions with their source, the home's own files included.",
     "model": "Models, their versions and their champions.",
     "pipeline": "Pipelines of notebooks.",
     "reproduce": "Build a run again and say equal to the bit, or what differs.",
@@ -89,7 +90,8 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are one sentence on standard error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    output.as_json = "--json" in given
+    given = _json_first(given)
+    output.as_json = given[:1] == ["--json"]
     try:
         outcome = app(args=given, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -117,8 +119,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(surprise, given)
 
 
+def _json_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--json`, which may stand behind any command, in the place where the root reads it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    asked = "--json" in arguments[:end]
+    rest = [each for each in arguments[:end] if each != "--json"] + arguments[end:]
+    return ["--json", *rest] if asked else rest
+
+
 def _fail(error: InvestlabError, arguments: Sequence[str]) -> int:
     if output.as_json:
+        arguments = [each for each in arguments if each != "--json"]
         response = error_response(
             error, request_id=uuid4().hex, instance=f"/cli/{'/'.join(arguments[:2])}", at=datetime.now(UTC)
         )

@@ -1,4 +1,4 @@
-"""Commands about backtests: run, sweep, audit, list, show, trace, reproduce."""
+"""Commands about backtests: run, sweep, audit, those about their records, trace, reproduce."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,15 @@ from investlab.backtest.strategies import Strategy
 from investlab.cli import holdouts
 from investlab.cli.holdouts import OpenHoldout, workspace_for
 from investlab.cli.out_of_sample import walk_forward
-from investlab.cli.output import STYLE, output, records, say, show
+from investlab.cli.output import STYLE, output, say, show
+from investlab.cli.records import app as run_records
 from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, grid, listed, parameters
 from investlab.core.config import load_settings
 from investlab.services.strategies import find_strategy
 from investlab.services.workspace import open_workspace
 
 app = typer.Typer(help="Backtests, sweeps and their records.", no_args_is_help=True, **STYLE)
+app.add_typer(run_records)
 trace = typer.Typer(**STYLE)
 reproduce = typer.Typer(**STYLE)
 app.add_typer(holdouts.app, name="holdout")
@@ -29,6 +31,9 @@ Commission = Annotated[float, typer.Option(help="Commission in basis points of t
 Slippage = Annotated[float, typer.Option(help="Slippage in basis points of the price.")]
 Cash = Annotated[float, typer.Option("--cash", help="Initial cash.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
+Name = Annotated[str | None, typer.Option(help="What to call the run.")]
+Tags = Annotated[list[str] | None, typer.Option(help="A tag of the run; repeat for more.")]
+Note = Annotated[str | None, typer.Option(help="A remark kept with the run.")]
 ExecutorName = Annotated[str, typer.Option(help="auto, serial, threads or ray.")]
 
 
@@ -46,6 +51,9 @@ def run(
     cash: Cash = 100_000.0,
     as_of: AsOf = None,
     open_holdout: OpenHoldout = None,
+    name: Name = None,
+    tag: Tags = None,
+    note: Note = None,
     report: Report = None,
 ) -> None:
     """Run one backtest and record it; the same backtest again comes from its record."""
@@ -53,7 +61,9 @@ def run(
     workspace = workspace_for(dataset, as_of, open_holdout)
     panel = workspace.panel(listed(symbols), None, start, end, dataset=dataset)
     costs = Costs(commission_bps, slippage_bps)
-    result = workspace.backtest(built, panel, costs=costs, execution=timing, initial_cash=cash)
+    result = workspace.backtest(
+        built, panel, costs=costs, execution=timing, initial_cash=cash, name=name, tags=tag, note=note
+    )
     show([{"run": result.run_id, "strategy": str(result.strategy), **result.metrics}])
     if report is not None:
         say(f"Report: {result.report(report)}")
@@ -74,6 +84,9 @@ def sweep(
     as_of: AsOf = None,
     executor: ExecutorName = "auto",
     open_holdout: OpenHoldout = None,
+    name: Name = None,
+    tag: Tags = None,
+    note: Note = None,
     report: Report = None,
 ) -> None:
     """Try every combination of a grid and count the trials."""
@@ -87,6 +100,9 @@ def sweep(
         execution=timing,
         initial_cash=cash,
         executor=executor,
+        name=name,
+        tags=tag,
+        note=note,
     )
     best = {name: float(result.best[name]) for name in ("sharpe", "total_return", "max_drawdown")}
     counts = {"trials": result.trials, "trials in all": result.cumulative_trials, "executor": result.executor}
@@ -115,21 +131,6 @@ def audit(
     say(report.sentence)
     if not report.is_clean:
         raise typer.Exit(1)
-
-
-@app.command("list")
-def list_runs() -> None:
-    """List recorded runs, newest first."""
-    show(records(open_workspace().runs().reset_index()))
-
-
-@app.command("show")
-def show_run(run_id: Annotated[str, typer.Argument(help="Id of a run.")], report: Report = None) -> None:
-    """Show a recorded run, or write its report."""
-    result = open_workspace().load(run_id)
-    print(repr(result))
-    if report is not None:
-        say(f"Report: {result.report(report)}")
 
 
 @trace.command()

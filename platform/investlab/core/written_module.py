@@ -22,7 +22,9 @@ class WrittenModule:
     @property
     def text(self) -> str:
         """Return the module's text."""
-        blocks = ["\n".join(part) for part in (self.imports, self.constants) if part]
+        standard = [line for line in self.imports if _is_standard(line)]
+        others = [line for line in self.imports if not _is_standard(line)]
+        blocks = ["\n".join(part) for part in (standard, others, self.constants) if part]
         return "\n\n\n".join(["\n\n".join(blocks), *(text.rstrip() for text in self.definitions)]).strip() + "\n"
 
 
@@ -52,7 +54,7 @@ class _Writing:
             return
         self.known[name] = value
         if isinstance(value, ModuleType):
-            self._import_module(name, value)
+            self._add_module(name, value)
         elif (line := _import_of(name, value)) is not None:
             self.imports.add(line)
         elif is_plain(value):
@@ -72,17 +74,17 @@ class _Writing:
                 continue
             self.resolve(name, value)
             if isinstance(value, ModuleType):
-                self._import_parts(name, value, definition)
+                self._add_parts(name, value, definition)
         self.definitions.append(definition.text)
 
-    def _import_module(self, name: str, module: ModuleType) -> None:
+    def _add_module(self, name: str, module: ModuleType) -> None:
         if origin_of(module.__name__) is None:
             self.unresolved.append(f"{name} is the module {module.__name__}, which no installed package ships")
             return
         whole = module.__name__
         self.imports.add(f"import {whole}" if whole == name else f"import {whole} as {name}")
 
-    def _import_parts(self, name: str, module: ModuleType, definition: Definition) -> None:
+    def _add_parts(self, name: str, module: ModuleType, definition: Definition) -> None:
         """Import the modules inside a module that are read as its attributes, as in `scipy.stats.norm`."""
         if module.__name__ != name:
             return

@@ -23,8 +23,8 @@ from investlab.store.repositories import datasets
 
 MANIFEST = "manifest.json"
 DATABASE = "database.sqlite"
-FOLDERS = ("artifacts", "quarantine", "runs")
-"""Folders of a home whose files are written once; they are taken after the database that refers to them."""
+FOLDERS = ("artifacts", "extensions", "quarantine", "runs")
+"""Folders of a home whose files are taken as they are, after the database that refers to them."""
 
 _ATTEMPTS = 3
 
@@ -32,10 +32,10 @@ _ATTEMPTS = 3
 def back_up(context: Context, to: Path | None = None) -> BackupReceipt:
     """Write a backup of the home into a new folder under `to` (the home's `backups` unless given).
 
-    It holds the database as one file, the bars that recorded versions need, artifacts, predictions, quarantined bars
-    and the reports of pipeline runs, all from one moment: what the database refers to is there. It appears under its
-    name only when all of it has reached the disk. What something holds and could not be read is named in the receipt;
-    versions that a vacuum took are simply not in it.
+    It holds the database as one file, the bars that recorded versions need, artifacts, predictions, quarantined bars,
+    the home's own strategies and the reports of pipeline runs, all from one moment: what the database refers to is
+    there. It appears under its name only when all of it has reached the disk. What something holds and could not be
+    read is named in the receipt; versions that a vacuum took are simply not in it.
 
     Raises:
         Corrupt: The database or the recorded predictions are damaged; no backup was made.

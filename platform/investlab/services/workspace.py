@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from investlab.backtest.comparison import RunComparison
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.decisions import DecisionRule
 from investlab.backtest.limits import UNLIMITED, Limits
@@ -54,6 +55,7 @@ from investlab.services.progress import progress_bar
 from investlab.services.quality import quality_report, quarantined_bars
 from investlab.services.repairs import repair_market
 from investlab.services.reproduction import Reproduction, reproduce_run
+from investlab.services.run_comparison import compare_runs
 from investlab.services.run_labels import archive_run, label_run, parse_labels
 from investlab.services.run_listing import runs_frame
 from investlab.services.run_queries import parse_query, parse_since
@@ -607,6 +609,15 @@ class Workspace:
         if run_id.startswith(TRAINING_PREFIX):
             return load_training(self.context, run_id)
         return runs.load_run(self.context, run_id)
+
+    def compare(self, run_ids: Sequence[str]) -> RunComparison:
+        """Return recorded runs side by side: metrics, what differs, equity curves, and whether comparing is fair.
+
+        Raises:
+            NotFound: There is no such run; near matches are named.
+            InvalidInput: There are fewer than two or more than eight different runs.
+        """
+        return compare_runs(self.context, run_ids)
 
     def trace(self, record_id: str) -> Trace:
         """Return what a run, a notebook run or a dataset version stands on, back to the provider.
