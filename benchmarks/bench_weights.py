@@ -1,16 +1,27 @@
-"""Measure monthly top-k portfolios with shared cash against a plain numpy loop that follows the same conventions.
+"""Measure target weights with shared cash against a plain numpy loop, and vectorbt where its environment is given.
 
-Run it with `python benchmarks/bench_weights.py [--quick]`; it prints a table and writes
-benchmarks/results/weights.json. The prices are synthetic (a seeded random walk). The peer is a loop of ours over
-rebalances in numpy, run in the same process: a backtesting library is not among the platform's requirements. The peer
-returns the NAV alone; investlab also returns positions, fills and metrics. Times are wall clock.
+Run it with `python benchmarks/bench_weights.py [--quick] [--peers PYTHON]`; it prints a table and writes
+benchmarks/results/weights.json. The prices are synthetic (a seeded random walk). Rows:
+
+* monthly top-k: the numpy loop is one over rebalances that follows the same conventions, run in the same process; it
+  returns the NAV alone, investlab also positions, fills and metrics.
+* daily rebalanced, long and short, with caps, a participation limit and borrow, financing and cash rates.
+* 6,000 × 5,000 rebalanced weekly, in a process of its own, with the most memory that the process ever held.
+
+vectorbt (`--peers`, made from benchmarks/peers/requirements.txt) is given the same prices and weights, recommended
+configuration, and fills at the same close. Times are the median of the repeats: wall clock, and the processor time of
+the thread, which other programs on the machine change less.
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,22 +29,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from investlab.backtest.costs import Costs
+import investlab as il
 from investlab.backtest.engine import simulate_weights
+from investlab.backtest.rebalancing import opening_sessions
 from investlab.backtest.strategies import MonthlyMomentum
-from investlab.market.panel import PricePanel
+from investlab.market.actions import ActionTable
+from investlab.market.panel import PanelSource, PricePanel, read_only
+from investlab.schemas.market import InstrumentRef, PriceBasis
 
-RESULTS = Path(__file__).parent / "results"
-COSTS = Costs.bps(commission=5, slippage=2)
+HERE = Path(__file__).parent
+COSTS = il.Costs(commission_bps=5, slippage_bps=2)
 CASH = 100_000.0
+WIDE = (6_000, 5_000)
 
 
-def make_panel(instruments: int, sessions: int) -> PricePanel:
+def make_panel(instruments: int, sessions: int, *, volume: bool = False) -> PricePanel:
+    """Return a random walk, with volume as raw prices, else on a total-return basis."""
     rng = np.random.default_rng(0)
-    walk = rng.normal(0.0003, 0.015, (sessions, instruments)).cumsum(axis=0)
-    index = pd.bdate_range("1990-01-02", periods=sessions)
-    close = pd.DataFrame(50.0 * np.exp(walk), index=index, columns=[f"S{n}" for n in range(instruments)])
-    return PricePanel.from_frames(close=close, basis="total_return", synthetic=True)
+    close = rng.normal(0.0003, 0.015, (sessions, instruments))
+    np.cumsum(close, axis=0, out=close)
+    np.exp(close, out=close)
+    close *= 50.0
+    fields = {"close": read_only(close)}
+    if volume:
+        fields["volume"] = read_only(rng.uniform(1e3, 1e5, close.shape))
+    listing = tuple(InstrumentRef(instrument_id=n + 1, symbol=f"S{n}", currency="USD") for n in range(instruments))
+    days = pd.bdate_range("1990-01-02", periods=sessions).values.astype("datetime64[D]")
+    basis = PriceBasis.RAW if volume else PriceBasis.TOTAL_RETURN
+    return PricePanel(days, listing, fields, basis, ActionTable.empty(), PanelSource(synthetic=True))
 
 
 def peer_nav(close: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -60,44 +83,118 @@ def peer_nav(close: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return nav
 
 
-def median_seconds(work: Callable[[], object], repeats: int) -> float:
-    times = []
+def timed(work: Callable[[], object], repeats: int) -> dict[str, float]:
+    """Return the medians of wall clock and of the thread's processor time, after one run that may compile."""
+    work()
+    wall, busy = [], []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started, working = time.perf_counter(), time.thread_time()
         work()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        wall.append(time.perf_counter() - started)
+        busy.append(time.thread_time() - working)
+    return {
+        "milliseconds": round(statistics.median(wall) * 1e3, 2),
+        "processor_milliseconds": round(statistics.median(busy) * 1e3, 2),
+    }
+
+
+def monthly_rows(instruments: int, sessions: int, k: int, repeats: int, peers: str | None) -> list[dict[str, object]]:
+    """Return monthly top-k: investlab, the numpy loop, and vectorbt."""
+    panel = make_panel(instruments, sessions)
+    close, weights = panel.values("close"), MonthlyMomentum(k=k).weights(panel)
+    ours = simulate_weights(panel, weights, costs=COSTS, execution="next_close")
+    apart = float(np.abs(ours.nav.to_numpy() / peer_nav(close, weights) - 1).max())
+    case = {"what": f"monthly top {k}", "instruments": instruments, "sessions": sessions}
+    rows: list[dict[str, object]] = []
+
+    def add(who: str, times: dict[str, float], difference: float) -> None:
+        rows.append({"who": who, **case, **times, "largest_relative_difference": difference})
+
+    add(
+        "investlab",
+        timed(lambda: simulate_weights(panel, weights, costs=COSTS, execution="next_close"), repeats),
+        apart,
+    )
+    add("numpy loop", timed(lambda: peer_nav(close, weights), repeats), apart)
+    if peers:
+        at_close = simulate_weights(panel, weights, costs=COSTS, execution="same_close")
+        for told in by_vectorbt(peers, close, weights, at_close.nav.to_numpy(), min(repeats, 3)):
+            add(told["who"], {"milliseconds": told["milliseconds"]}, told["largest_relative_difference"])
+    return rows
+
+
+def by_vectorbt(
+    peers: str, close: np.ndarray, weights: np.ndarray, nav: np.ndarray, repeats: int
+) -> list[dict[str, object]]:
+    """Return what vectorbt's engines took, in their own environment."""
+    with tempfile.TemporaryDirectory(prefix="investlab-weights-") as folder:
+        np.savez(Path(folder) / "case.npz", close=close, weights=weights, nav=nav)
+        terms = json.dumps({"fees": 5e-4, "slippage": 2e-4, "cash": CASH, "repeats": repeats})
+        subprocess.run([peers, str(HERE / "peers" / "weights.py"), folder, terms], check=True)
+        told: list[dict[str, object]] = json.loads((Path(folder) / "peers.json").read_text(encoding="utf-8"))
+    return told
+
+
+def daily_row(instruments: int, sessions: int, repeats: int) -> dict[str, object]:
+    """Return daily rebalancing of random long and short weights within all limits and with all rates."""
+    panel = make_panel(instruments, sessions, volume=True)
+    weights = np.random.default_rng(1).normal(0, 1.5 / instruments, panel.shape)
+    limits = il.Limits(gross=1.5, weight=4 / instruments, short=True, participation=0.05)
+    rates = il.Rates(cash=0.02, financing=0.04, borrow=0.01)
+
+    def work() -> il.BacktestResult:
+        return simulate_weights(
+            panel, weights, costs=COSTS, execution="next_close", initial_cash=1e7, limits=limits, rates=rates
+        )
+
+    case = {"what": "daily, borrow, caps, participation", "instruments": instruments, "sessions": sessions}
+    return {"who": "investlab", **case, **timed(work, repeats), "fills": len(work().fills)}
+
+
+def wide_row(repeats: int) -> dict[str, object]:
+    """Return weekly rebalancing of many instruments; run it in a process of its own, for its memory is measured."""
+    instruments, sessions = WIDE
+    panel = make_panel(instruments, sessions)
+    weeks = opening_sessions(panel.sessions, "week")
+    random = np.random.default_rng(1)
+    rows = random.random((len(weeks), instruments))
+    rows *= 0.99 / rows.sum(axis=1, keepdims=True)
+    weights = pd.DataFrame(rows, index=panel.index[weeks], columns=panel.symbols)
+    case = {"what": "weekly, all instruments", "instruments": instruments, "sessions": sessions}
+    times = timed(lambda: simulate_weights(panel, weights, costs=COSTS, execution="next_close"), repeats)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"who": "investlab", **case, **times, "process_peak_mebibytes": round(peak)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the small case only, fewer repeats")
-    quick = parser.parse_args().quick
-    repeats = 2 if quick else 7
-    rows = []
-    for instruments, sessions, k in ((20, 8313, 5), (1000, 5000, 50))[: 1 if quick else 2]:
-        panel = make_panel(instruments, sessions)
-        close, weights = panel.values("close"), MonthlyMomentum(k=k).weights(panel)
-        ours = simulate_weights(panel, weights, costs=COSTS, execution="next_close")
-        difference = float(np.abs(ours.nav.to_numpy() / peer_nav(close, weights) - 1).max())
-        case = {"instruments": instruments, "sessions": sessions, "k": k}
-        seconds = median_seconds(
-            lambda p=panel, w=weights: simulate_weights(p, w, costs=COSTS, execution="next_close"), repeats
-        )
-        rows.append({"who": "investlab weights", **case, "milliseconds": round(seconds * 1e3, 2)})
-        seconds = median_seconds(lambda c=close, w=weights: peer_nav(c, w), repeats)
-        rows.append({"who": "numpy loop", **case, "milliseconds": round(seconds * 1e3, 2)})
-        rows[-2]["largest_relative_difference"] = rows[-1]["largest_relative_difference"] = difference
+    """Measure all rows, print them and write them down."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small cases only, fewer repeats")
+    parser.add_argument("--peers", help="python of the peers' environment")
+    parser.add_argument("--wide", action="store_true", help="print the row of the widest case alone, as JSON")
+    given = parser.parse_args()
+    repeats = 2 if given.quick else 7
+    if given.wide:
+        print(json.dumps(wide_row(3)))
+        return
+    rows = monthly_rows(20, 8313, 5, repeats, given.peers)
+    if not given.quick:
+        rows += monthly_rows(1000, 5000, 50, repeats, given.peers)
+        rows.append(daily_row(1000, 5000, repeats))
+        told = subprocess.run([sys.executable, __file__, "--wide"], check=True, capture_output=True, text=True)
+        rows.append(json.loads(told.stdout.splitlines()[-1]))
     report = {
         "benchmark": "weights",
-        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "command": "python benchmarks/bench_weights.py --peers PYTHON",
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}",
         "prices": "synthetic",
         "repeats": repeats,
         "rows": rows,
     }
     print(pd.DataFrame(rows).to_string(index=False))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "weights.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    (results / "weights.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

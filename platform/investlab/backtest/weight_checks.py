@@ -8,7 +8,7 @@ from investlab.analytics.compiled import compiled
 
 
 class RowFacts(NamedTuple):
-    """For each row: how many weights are missing, whether one is infinite or negative, and Σ|w| of those known."""
+    """For each row: how many weights are missing; where none is, whether one is infinite or negative, and Σ|w|."""
 
     missing: np.ndarray
     infinite: np.ndarray
@@ -27,14 +27,17 @@ def row_facts(rows: np.ndarray) -> RowFacts:
         np.zeros(count),
     )
     for row in range(count):
-        gross = 0.0
+        missing = 0
         for weight in rows[row]:
-            if np.isnan(weight):
-                facts.missing[row] += 1
-            else:
-                gross += abs(weight)
-                if weight < 0.0:
-                    facts.negative[row] = True
+            missing += weight != weight  # noqa: PLR0124 - NaN alone differs from itself
+        facts.missing[row] = missing
+        if missing > 0:
+            continue
+        gross, least = 0.0, 0.0
+        for weight in rows[row]:
+            gross += abs(weight)
+            least = min(least, weight)
+        facts.negative[row] = least < 0.0
         facts.infinite[row] = np.isinf(gross)
         facts.gross[row] = gross
     return facts

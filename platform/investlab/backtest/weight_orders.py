@@ -9,6 +9,9 @@ from investlab.backtest.kernels import TOLERANCE, WHOLE, FillTerms, buy, commiss
 from investlab.backtest.weight_accounts import Shown, buying_power
 from investlab.backtest.weight_targets import CASH, CUT, LAPSED, PAID, TRADED, UNPAID, Holdings, Rules
 
+COVERS = -1.0
+"""Comes before all values: what covers short positions is bought first, in column order."""
+
 RUN = 12
 """Places that an insertion sort orders before merging."""
 
@@ -146,7 +149,7 @@ def sell_down(
         elif wanted > 0.0:
             desk.columns[buys] = column
             desk.wanted[buys] = wanted
-            desk.values[buys] = wanted * price
+            desk.values[buys] = COVERS if held < 0.0 else wanted * price
             buys += 1
     return buys, used
 
@@ -163,7 +166,7 @@ def buy_up(
     log: np.ndarray,
     used: int,
 ) -> int:
-    """Make the buys ascending by value, each cut to what is left of the buying power; return the fills in the log.
+    """Make the buys in their order, each cut to what is left of the buying power; return the fills in the log.
 
     Covering a short position is never cut: it lowers the exposure and so adds to the buying power.
     """
