@@ -1,15 +1,15 @@
 """The command `investlab backtest walk-forward`."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from investlab.backtest.costs import Costs
-from investlab.backtest.strategies import Strategy
 from investlab.cli.holdouts import OpenHoldout, workspace_for
 from investlab.cli.output import records, say, show
 from investlab.cli.values import AsOf, Dataset, End, Start, Symbols, grid, listed
-from investlab.core.extensions import STRATEGIES, load_extension
+from investlab.core.config import load_settings
+from investlab.services.strategies import find_strategy
 
 
 def walk_forward(
@@ -35,7 +35,7 @@ def walk_forward(
     workspace = workspace_for(dataset, as_of, open_holdout)
     panel = workspace.panel(listed(symbols), None, start, end, dataset=dataset)
     result = workspace.walk_forward(
-        cast("type[Strategy]", load_extension(STRATEGIES, strategy)),
+        find_strategy(load_settings(), strategy),
         grid(values),
         panel,
         train=train,
