@@ -1,15 +1,20 @@
 """Simulating signals, target weights and strategies on a price panel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
-from investlab.backtest.kernels import FILL_COLUMNS, METRICS, Book, measure
-from investlab.backtest.orders import signal_array, weight_rows
+from investlab.backtest.fills_frame import fills_frame
+from investlab.backtest.kernels import METRICS, Book, measure
+from investlab.backtest.orders import signal_array, signal_arrays, weight_rows
+from investlab.backtest.position_rules import PLAIN, PositionRules, SignalArrays
+from investlab.backtest.position_state import SIGNAL_CAUSE, TARGET_CAUSE
 from investlab.backtest.result import BacktestResult
-from investlab.backtest.signal_kernel import Trail, trade_signals
+from investlab.backtest.signal_runs import trade_by_signals
+from investlab.backtest.sizing import ALL_IN, Sizing
+from investlab.backtest.stops import NO_STOPS, Stops
 from investlab.backtest.strategies import (
     BuyAndHold,
     SignalStrategy,
@@ -21,7 +26,6 @@ from investlab.backtest.strategies import (
 from investlab.backtest.terms import (
     TradingTerms,
     agree_terms,
-    by_instrument,
     kernel_actions,
     last_known_prices,
     terms_notes,
@@ -31,6 +35,7 @@ from investlab.backtest.weight_kernel import Targets, trade_weights
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
+from investlab.schemas.positions import Direction
 
 OLD_PRICE_SESSIONS = 21
 NAMED = 5
@@ -42,7 +47,10 @@ WEIGHTS = StrategyDescription("weights", "weights", {}, "Target weights given by
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulation:
-    """What a kernel computed: the book, positions and prices (sessions × instruments), fills, metrics, remarks."""
+    """What a kernel computed: the book, positions and prices (sessions × instruments), fills, metrics, remarks.
+
+    `cause` is the reason of fills that the log gives no other.
+    """
 
     book: Book
     quantities: np.ndarray
@@ -50,13 +58,19 @@ class Simulation:
     log: np.ndarray
     metrics: np.ndarray
     notes: tuple[str, ...]
+    cause: str = SIGNAL_CAUSE
 
 
 def simulate_signals(
     panel: PricePanel,
     entries: pd.DataFrame | np.ndarray,
     exits: pd.DataFrame | np.ndarray,
+    short_entries: pd.DataFrame | np.ndarray | None = None,
+    short_exits: pd.DataFrame | np.ndarray | None = None,
     *,
+    direction: Direction | str = Direction.LONG,
+    sizing: Sizing = ALL_IN,
+    stops: Stops = NO_STOPS,
     costs: Costs = FREE,
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
@@ -67,12 +81,20 @@ def simulate_signals(
     A signal at a session's close gives an order that waits until its fill price exists; the opposite signal cancels
     it. With both at once, the exit wins in position and the entry out of it. An order that cash cannot pay is dropped.
 
+    `direction` says which side entries and exits trade; with short entries or exits, entries and exits are those of
+    longs. `sizing` says how much of its part a position takes, `stops` what closes it besides a signal.
+
     Raises:
         InvalidInput: The signals do not fit the panel or the panel cannot be traded on these terms.
         NotFound: A symbol is not in the panel; near matches are named.
     """
-    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
-    given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
+    rules = PositionRules.agree(direction, sizing, stops)
+    terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
+    given: SignalArrays = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
+    if short_entries is not None or short_exits is not None:
+        none = np.zeros(panel.shape, dtype=np.bool_)
+        shorts = none if short_entries is None else short_entries, none if short_exits is None else short_exits
+        given = signal_arrays(panel, (*given, *shorts))
     return build_result(panel, terms, SIGNALS, run_signals(panel, given, terms))
 
 
@@ -104,6 +126,9 @@ def run_strategy(
     strategy: Strategy,
     panel: PricePanel,
     *,
+    direction: Direction | str = Direction.LONG,
+    sizing: Sizing = ALL_IN,
+    stops: Stops = NO_STOPS,
     costs: Costs = FREE,
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
@@ -111,14 +136,18 @@ def run_strategy(
 ) -> BacktestResult:
     """Return the backtest of a strategy, with buy-and-hold on the same terms as its benchmark.
 
+    `direction`, `sizing` and `stops` are for strategies that give signals (`simulate_signals`); the benchmark is long,
+    all in, and has none.
+
     Raises:
         InvalidInput: The strategy gives neither signals nor weights, or the panel cannot be traded on these terms.
     """
-    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
+    rules = PositionRules.agree(direction, sizing, stops)
+    terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
     done = simulate(strategy, panel, terms)
     benchmark = None
     if not isinstance(strategy, BuyAndHold):
-        held = simulate(BuyAndHold(), panel, terms)
+        held = simulate(BuyAndHold(), panel, replace(terms, rules=PLAIN))
         benchmark = _series(panel, held.book.nav, "benchmark")
     return build_result(panel, terms, describe_strategy(strategy), done, benchmark)
 
@@ -127,13 +156,16 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
     """Run a strategy on agreed terms.
 
     Raises:
-        InvalidInput: The strategy gives neither signals nor weights.
+        InvalidInput: The strategy gives neither signals nor weights, or weights with rules that are for signals.
     """
     if isinstance(strategy, SignalStrategy):
-        entries, exits = strategy.signals(panel)
-        given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
-        return run_signals(panel, given, terms)
+        return run_signals(panel, signal_arrays(panel, strategy.signals(panel)), terms)
     if isinstance(strategy, WeightStrategy):
+        if not terms.rules.is_plain:
+            raise InvalidInput(
+                "Direction, sizing and stops are for signals, and this strategy gives weights.",
+                remedy="Leave them out: the weights say which side and how much.",
+            )
         return run_weights(panel, weight_rows(panel, strategy.weights(panel)), terms)
     raise InvalidInput(
         f"{type(strategy).__name__} is no strategy.",
@@ -141,29 +173,17 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
     )
 
 
-def run_signals(panel: PricePanel, signals: tuple[np.ndarray, np.ndarray], terms: TradingTerms) -> Simulation:
-    """Simulate entries and exits that fit the panel."""
-    sessions, count = panel.shape
-    entries, exits = (by_instrument(given) for given in signals)
-    book = _empty_book(sessions)
-    most_fills = int(np.count_nonzero(entries | exits))
-    trail = Trail(np.zeros((count, sessions)), np.empty((most_fills, FILL_COLUMNS)))
-    prices = last_known_prices(panel, terms)
-    used, paid, unpaid = trade_signals(
-        entries,
-        exits,
-        by_instrument(terms.reference_prices(panel)),
-        by_instrument(prices),
-        kernel_actions(panel, by_column=True),
-        terms.for_kernels(),
-        terms.initial_cash,
-        book,
-        trail,
-    )
-    log = trail.log[:used]
-    log = log[np.argsort(log[:, 0], kind="stable")]
-    metrics = _measure(panel, terms, book, paid)
-    return Simulation(book, trail.quantity.T, prices, log, metrics, _remarks(0, unpaid))
+def run_signals(panel: PricePanel, signals: SignalArrays, terms: TradingTerms) -> Simulation:
+    """Simulate two or four arrays of signals that fit the panel.
+
+    Raises:
+        InvalidInput: The arrays do not fit the direction.
+    """
+    book = _empty_book(len(panel.sessions))
+    done = trade_by_signals(panel, signals, terms, book)
+    metrics = _measure(panel, terms, book, done.paid)
+    remarks = (*done.notes, *_remarks(0, done.unpaid))
+    return Simulation(book, done.quantities, done.prices, done.log, metrics, remarks)
 
 
 def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms: TradingTerms) -> Simulation:
@@ -190,7 +210,8 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
             f"The weights of {panel.sessions[session]} include {panel.symbols[column]}, which has no price yet.",
             remedy="Give it weight 0 until its first close.",
         )
-    return Simulation(book, quantities, prices, log, _measure(panel, terms, book, paid), _remarks(lapsed, unpaid))
+    metrics = _measure(panel, terms, book, paid)
+    return Simulation(book, quantities, prices, log, metrics, _remarks(lapsed, unpaid), TARGET_CAUSE)
 
 
 def build_result(
@@ -207,7 +228,7 @@ def build_result(
         income=_series(panel, done.book.income, "income"),
         positions=_frame(panel, done.quantities),
         prices=_frame(panel, done.prices),
-        fills=_fills(panel, done.log),
+        fills=fills_frame(panel, done.log, done.cause),
         metrics={name: float(value) for name, value in zip(METRICS, done.metrics, strict=True)},
         strategy=strategy,
         costs=terms.costs,
@@ -250,7 +271,7 @@ def _old_prices(panel: PricePanel, terms: TradingTerms, quantities: np.ndarray) 
     priced = ~(np.isnan(close) & np.isnan(terms.reference_prices(panel)))
     rows = np.arange(len(close))[:, np.newaxis]
     age = rows - np.maximum.accumulate(np.where(priced, rows, -1), axis=0)
-    found = np.flatnonzero(((quantities > 0.0) & (age > OLD_PRICE_SESSIONS)).any(axis=0))
+    found = np.flatnonzero(((quantities != 0.0) & (age > OLD_PRICE_SESSIONS)).any(axis=0))
     if not len(found):
         return ()
     named = ", ".join(panel.symbols[column] for column in found[:NAMED]) + (", …" if len(found) > NAMED else "")
@@ -268,25 +289,3 @@ def _series(panel: PricePanel, values: np.ndarray, name: str) -> pd.Series:
 def _frame(panel: PricePanel, values: np.ndarray) -> pd.DataFrame:
     values.flags.writeable = False
     return pd.DataFrame(values, index=panel.index, columns=pd.Index(panel.symbols, name="symbol"), copy=False)
-
-
-def _fills(panel: PricePanel, log: np.ndarray) -> pd.DataFrame:
-    column = log[:, 1].astype(np.int64)
-    quantity = np.abs(log[:, 3])
-    sessions = panel.index
-    identifiers = np.array([instrument.instrument_id for instrument in panel.listing], dtype=np.int64)
-    return pd.DataFrame(
-        {
-            "session": sessions[log[:, 0].astype(np.int64)],
-            "symbol": pd.Index(panel.symbols, dtype=str)[column],
-            "instrument_id": identifiers[column],
-            "side": pd.Index(["sell", "buy"], dtype=str)[(log[:, 3] > 0).astype(np.int64)],
-            "quantity": quantity,
-            "reference_price": log[:, 4],
-            "fill_price": log[:, 5],
-            "commission": log[:, 6],
-            "slippage_cost": quantity * np.abs(log[:, 5] - log[:, 4]),
-            "value": quantity * log[:, 5],
-            "decided": sessions[log[:, 2].astype(np.int64)],
-        }
-    )

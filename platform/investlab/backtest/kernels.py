@@ -17,8 +17,8 @@ WHOLE = 1.0 + 1e-12
 
 METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown", "turnover", "costs", "exposure")
 
-FILL_COLUMNS = 7
-"""Columns of the fill log: session, column, decided, signed quantity, reference price, fill price, commission."""
+FILL_COLUMNS = 8
+"""Columns of the fill log: session, column, decided, signed quantity, reference and fill price, commission, reason."""
 
 
 class FillTerms(NamedTuple):
@@ -136,10 +136,12 @@ def write_fill(
     quantity: float,
     prices: tuple[float, float],
     commission: float,
+    reason: int = 0,
 ) -> int:
     """Write one fill and return how many the log holds; a log without rows records nothing.
 
-    `when` is (session, column, decided), `prices` (reference, fill); `quantity` is negative for a sale.
+    `when` is (session, column, decided), `prices` (reference, fill); `quantity` is negative for a sale. The reason is a
+    place in `position_state.REASONS`.
     """
     if len(log) == 0:
         return used
@@ -150,6 +152,7 @@ def write_fill(
     log[used, 4] = prices[0]
     log[used, 5] = prices[1]
     log[used, 6] = commission
+    log[used, 7] = reason
     return used + 1
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from investlab.backtest.costs import BPS, Costs
 from investlab.backtest.kernels import Actions, FillTerms, known_prices
+from investlab.backtest.position_rules import PLAIN, PositionRules
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
@@ -31,12 +32,13 @@ _ACCOUNTING = {
 
 @dataclass(frozen=True, slots=True)
 class TradingTerms:
-    """How a simulation trades; the same for every strategy that is compared."""
+    """How a simulation trades; the same for every strategy that is compared. `rules` are for signals alone."""
 
     costs: Costs
     execution: Execution
     initial_cash: float
     whole_shares: bool = False
+    rules: PositionRules = PLAIN
 
     def for_kernels(self) -> FillTerms:
         """Return the terms in the form kernels take."""

@@ -45,6 +45,7 @@ def test_fills_are_ordered_and_complete(result: BacktestResult) -> None:
         "slippage_cost",
         "value",
         "decided",
+        "reason",
     ]
     assert fills["session"].is_monotonic_increasing
     assert set(fills["side"]) == {"buy", "sell"}
