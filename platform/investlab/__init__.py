@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
     from investlab.backtest.result import BacktestResult
+    from investlab.backtest.sizing import Sizing
+    from investlab.backtest.stops import Stops
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
     from investlab.backtest.sweep import sweep
     from investlab.backtest.sweep_result import SweepResult
@@ -29,7 +31,9 @@ _PUBLIC = {
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
     "Screen": ("investlab.schemas.screens", "Screen"),
+    "Sizing": ("investlab.backtest.sizing", "Sizing"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
+    "Stops": ("investlab.backtest.stops", "Stops"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
     "Workspace": ("investlab.services.workspace", "Workspace"),
     "audit_lookahead": ("investlab.backtest.lookahead", "audit_lookahead"),
@@ -47,7 +51,9 @@ __all__ = [
     "MonthlyMomentum",
     "PricePanel",
     "Screen",
+    "Sizing",
     "SmaCross",
+    "Stops",
     "SweepResult",
     "Workspace",
     "audit_lookahead",

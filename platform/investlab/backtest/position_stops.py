@@ -88,7 +88,7 @@ def stop_at_close(account: Account, close: float, t: int, levels: Levels) -> int
 def best_price(account: Account, quotes: Quotes, t: int, levels: Levels) -> float:
     """Return the best price since entry after a session: of highs (short: lows) where they are watched, else closes."""
     side = side_of(account)
-    price = quotes.close[t]
+    price: float = quotes.close[t]
     if levels.intraday:
         price = quotes.high[t] if side > 0 else quotes.low[t]
     if is_watched(account, t, levels) and side * price > side * account.best:

@@ -31,7 +31,8 @@ class BacktestResult(Displayable):
     `nav`, `cash` and `income` (dividends and cash for fractions of shares) are in currency by session; `positions`
     (quantities) and `prices` (last known) are sessions × symbols. `fills` is ordered by session and, within it, by
     execution: session, symbol, instrument_id, side (`buy` or `sell`), quantity, reference_price, fill_price,
-    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order).
+    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order), reason
+    (`signal`, `target`, `stop_loss`, `take_profit`, `trailing`, `time` or `ruin`). Shorts are negative positions.
 
     `metrics` holds fractions (total_return, cagr, volatility, max_drawdown ≤ 0), the annualised sharpe (ddof 1,
     risk-free 0), turnover (one-way, ½Σ|Δw| a year, Δw = reference value of a fill over that session's NAV), costs

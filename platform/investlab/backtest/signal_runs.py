@@ -74,14 +74,14 @@ def trade_by_rules(panel: PricePanel, signals: SignalArrays, terms: TradingTerms
     """
     rules = terms.rules
     sessions, count = panel.shape
-    sides = [by_instrument(given) for given in rules.sides(signals)]
-    intraday = {"open", "high", "low"} <= set(panel.fields)
+    entries, exits, shorts, covers = (by_instrument(given) for given in rules.sides(signals))
+    intraday = rules.stops.has_levels and {"open", "high", "low"} <= set(panel.fields)
     prices = last_known_prices(panel, terms)
-    events = int(np.count_nonzero(np.any(sides, axis=0)))
+    events = int(np.count_nonzero(entries | exits | shorts | covers))
     trail = Trail(np.zeros((count, sessions)), np.empty((2 * events, FILL_COLUMNS)))
     ruined = np.zeros(count, dtype=np.bool_)
     used, paid, unpaid, unsized = trade_positions(
-        Wishes(*sides, equity_shares(panel, rules)),
+        Wishes(entries, exits, shorts, covers, equity_shares(panel, rules)),
         _quotes(panel, terms, prices, intraday=intraday),
         kernel_actions(panel, by_column=True),
         terms.for_kernels(),
@@ -119,20 +119,20 @@ def equity_shares(panel: PricePanel, rules: PositionRules) -> np.ndarray:
 
 def _quotes(panel: PricePanel, terms: TradingTerms, known: np.ndarray, *, intraday: bool) -> Quotes:
     close = by_instrument(panel.values("close"))
-    bars = [by_instrument(panel.values(name)) if intraday else close for name in ("open", "high", "low")]
-    return Quotes(*bars, close, by_instrument(terms.reference_prices(panel)), by_instrument(known))
+    start, high, low = (by_instrument(panel.values(name)) if intraday else close for name in ("open", "high", "low"))
+    return Quotes(start, high, low, close, by_instrument(terms.reference_prices(panel)), by_instrument(known))
 
 
 def _levels(terms: TradingTerms, *, intraday: bool) -> Levels:
-    rules = terms.rules
-    stops = rules.stops
-    fractions = (stops.stop_loss, stops.take_profit, stops.trailing)
+    stops, sizing = terms.rules.stops, terms.rules.sizing
     return Levels(
-        *(np.inf if value is None else value for value in fractions),
-        NEVER if stops.time is None else stops.time,
-        intraday,
-        terms.execution is Execution.NEXT_OPEN,
-        rules.sizing.amount if rules.sizing.kind is SizingKind.CASH else np.inf,
+        stop_loss=np.inf if stops.stop_loss is None else stops.stop_loss,
+        take_profit=np.inf if stops.take_profit is None else stops.take_profit,
+        trailing=np.inf if stops.trailing is None else stops.trailing,
+        time=NEVER if stops.time is None else stops.time,
+        intraday=intraday,
+        at_open=terms.execution is Execution.NEXT_OPEN,
+        most=sizing.amount if sizing.kind is SizingKind.CASH else np.inf,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from investlab.schemas.market import Adjust, Frozen, PriceBasis
+from investlab.schemas.positions import PositionSpec
 
 
 class Execution(StrEnum):
@@ -46,7 +47,7 @@ class BacktestSpec(Frozen):
     """Everything that determines a backtest besides code: panel, strategy, parameters, execution, costs, cash, seed.
 
     `grid` is set for a sweep and maps parameter names to the values tried. `strategy_identity` is a hash of the
-    strategy's code and state; None where they could not be determined.
+    strategy's code and state; None where they could not be determined. `positions` says what signals may open.
     """
 
     panel: PanelRequest
@@ -58,6 +59,7 @@ class BacktestSpec(Frozen):
     costs: CostSpec = CostSpec()
     initial_cash: float = Field(100_000.0, gt=0)
     whole_shares: bool = False
+    positions: PositionSpec = PositionSpec()
     seed: int = 0
 
 

@@ -5,6 +5,7 @@ from typing import cast
 
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
+from investlab.backtest.position_rules import PositionRules
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep import sweep
 from investlab.core.errors import Conflict, NotFound, NotReproducible
@@ -77,6 +78,7 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     if lock_hash() != run.lock_hash:
         differences.append("the installed packages differ")
     costs = Costs.from_spec(spec.costs)
+    rules = PositionRules.from_spec(spec.positions)
     if run.kind == RunKind.BACKTEST:
         single = run_strategy(
             strategy(**spec.parameters),
@@ -85,6 +87,9 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
             execution=spec.execution,
             initial_cash=spec.initial_cash,
             whole_shares=spec.whole_shares,
+            direction=rules.direction,
+            sizing=rules.sizing,
+            stops=rules.stops,
         )
         found, used = single.hash, "serial"
     else:

@@ -10,6 +10,7 @@ from investlab.analytics.ratios import sharpe
 from investlab.analytics.returns import peak_before, returns_since
 from investlab.backtest.costs import Costs
 from investlab.backtest.engine import run_strategy
+from investlab.backtest.position_rules import PLAIN, PositionRules
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy, StrategyDescription, describe_strategy
 from investlab.backtest.sweep import estimate_seconds, sweep
@@ -32,7 +33,7 @@ from investlab.store.results import decode_result, encode_result
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """One backtest: a strategy on a panel, on stated terms."""
+    """One backtest: a strategy on a panel, on stated terms; `rules` say what its signals may open."""
 
     strategy: Strategy
     panel: PricePanel
@@ -40,6 +41,7 @@ class BacktestRequest:
     execution: Execution
     initial_cash: float
     whole_shares: bool = False
+    rules: PositionRules = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ def run_backtest(context: Context, request: BacktestRequest) -> BacktestResult:
             execution=request.execution,
             initial_cash=request.initial_cash,
             whole_shares=request.whole_shares,
+            direction=request.rules.direction,
+            sizing=request.rules.sizing,
+            stops=request.rules.stops,
         )
         signed = replace(
             result,
@@ -171,6 +176,7 @@ def _plan(
         costs=request.costs.to_spec(),
         initial_cash=request.initial_cash,
         whole_shares=whole_shares,
+        positions=(request.rules if isinstance(request, BacktestRequest) else PLAIN).to_spec(),
     )
     terms = spec.model_dump(mode="json", exclude={"panel"})
     content = [kind, code_identity(), terms, panel.id, spec.seed, lock_hash()]

@@ -14,7 +14,10 @@ from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.decisions import DecisionRule
 from investlab.backtest.lookahead import audit_lookahead
 from investlab.backtest.lookahead_report import LeakReport
+from investlab.backtest.position_rules import PositionRules
 from investlab.backtest.result import BacktestResult
+from investlab.backtest.sizing import ALL_IN, Sizing
+from investlab.backtest.stops import NO_STOPS, Stops
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep_result import SweepResult
 from investlab.core.clock import Clock, SystemClock, parse_as_of, parse_session
@@ -32,6 +35,7 @@ from investlab.schemas.backtest import Execution, PanelRequest, RunSummary
 from investlab.schemas.fundamentals import FundamentalsReceipt
 from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import InstrumentRef
+from investlab.schemas.positions import Direction
 from investlab.schemas.receipts import IngestReceipt
 from investlab.schemas.registry import ModelVersionInfo, PromotionDecision, PromotionReceipt, TrainingSpec
 from investlab.schemas.screens import Rhythm, Screen
@@ -278,6 +282,9 @@ class Workspace:
         strategy: Strategy,
         panel: PricePanel,
         *,
+        direction: Direction | str = Direction.LONG,
+        sizing: Sizing = ALL_IN,
+        stops: Stops = NO_STOPS,
         costs: Costs = FREE,
         execution: Execution | str = Execution.NEXT_OPEN,
         initial_cash: float = 100_000.0,
@@ -285,12 +292,15 @@ class Workspace:
     ) -> BacktestResult:
         """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
 
+        `direction`, `sizing` and `stops` are for strategies that give signals, as in `il.simulate_signals`.
+
         Raises:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
         timing = parse_execution(execution)
+        rules = PositionRules.agree(direction, sizing, stops)
         return runs.run_backtest(
-            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares)
+            self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares, rules)
         )
 
     def audit_lookahead(self, strategy: DecisionRule, panel: PricePanel, *, seed: int = 0) -> LeakReport:
