@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from investlab.backtest.engine import simulate_signals, simulate_weights
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
+    from investlab.backtest.position_rules import PositionRules
     from investlab.backtest.result import BacktestResult
     from investlab.backtest.sizing import Sizing
     from investlab.backtest.stops import Stops
@@ -29,6 +30,7 @@ _PUBLIC = {
     "InvestlabError": ("investlab.core.errors", "InvestlabError"),
     "LeakReport": ("investlab.backtest.lookahead_report", "LeakReport"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
+    "PositionRules": ("investlab.backtest.position_rules", "PositionRules"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
     "Screen": ("investlab.schemas.screens", "Screen"),
     "Sizing": ("investlab.backtest.sizing", "Sizing"),
@@ -49,6 +51,7 @@ __all__ = [
     "InvestlabError",
     "LeakReport",
     "MonthlyMomentum",
+    "PositionRules",
     "PricePanel",
     "Screen",
     "Sizing",

@@ -9,7 +9,7 @@ from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.fills_frame import fills_frame
 from investlab.backtest.kernels import METRICS, Book, measure
 from investlab.backtest.orders import signal_array, signal_arrays, weight_rows
-from investlab.backtest.position_rules import PLAIN, PositionRules, SignalArrays
+from investlab.backtest.position_rules import PLAIN, PositionRules, SignalArrays, rules_of
 from investlab.backtest.position_state import SIGNAL_CAUSE, TARGET_CAUSE
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.signal_runs import trade_by_signals
@@ -137,7 +137,7 @@ def run_strategy(
     """Return the backtest of a strategy, with buy-and-hold on the same terms as its benchmark.
 
     `direction`, `sizing` and `stops` are for strategies that give signals (`simulate_signals`); the benchmark is long,
-    all in, and has none.
+    all in, and has none. A strategy may carry them itself: `rules_of`.
 
     Raises:
         InvalidInput: The strategy gives neither signals nor weights, or the panel cannot be traded on these terms.
@@ -159,7 +159,8 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
         InvalidInput: The strategy gives neither signals nor weights, or weights with rules that are for signals.
     """
     if isinstance(strategy, SignalStrategy):
-        return run_signals(panel, signal_arrays(panel, strategy.signals(panel)), terms)
+        own = replace(terms, rules=rules_of(strategy, terms.rules))
+        return run_signals(panel, signal_arrays(panel, strategy.signals(panel)), own)
     if isinstance(strategy, WeightStrategy):
         if not terms.rules.is_plain:
             raise InvalidInput(

@@ -73,8 +73,6 @@ def decide(account: Account, order: Order, wishes: Wishes, t: int) -> Order:
 @compiled
 def decide_close(account: Account, order: Order, wishes: Wishes, close: float, t: int, levels: Levels) -> Order:
     """Return the order that stands after a session's close: signals first, then stops that the close gives."""
-    if account.ruined:
-        return idle()
     order = decide(account, order, wishes, t)
     reason = stop_at_close(account, close, t, levels)
     return Order(0, t, reason, 1.0) if reason != SIGNAL and order.target == NONE else order

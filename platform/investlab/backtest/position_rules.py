@@ -93,3 +93,20 @@ class PositionRules:
 
 PLAIN = PositionRules()
 """Long, all in, and closed by signals alone."""
+
+
+def rules_of(strategy: object, asked: PositionRules) -> PositionRules:
+    """Return the rules that are asked for, or those that a strategy carries as its attribute `rules`.
+
+    Raises:
+        InvalidInput: The attribute is something else, or rules are asked for that differ from it.
+    """
+    own = getattr(strategy, "rules", PLAIN)
+    if not isinstance(own, PositionRules):
+        raise InvalidInput(f"The strategy's rules are {own!r}.", remedy="Give PositionRules(stops=Stops(…), …).")
+    if asked == PLAIN or own in (PLAIN, asked):
+        return own if asked == PLAIN else asked
+    raise InvalidInput(
+        "The strategy carries rules of its own.",
+        remedy="Leave direction, sizing and stops out, or take its rules away.",
+    )

@@ -17,7 +17,7 @@ from investlab.market.panel import PricePanel
 
 @runtime_checkable
 class SignalStrategy(Protocol):
-    """A strategy that is in or out of each instrument.
+    """A strategy that is in or out of each instrument; an attribute `rules` (`PositionRules`) says how, if it has one.
 
     `name` is its extension name; trials of one `family` are counted together.
     """

@@ -1,5 +1,6 @@
 """Rules of positions as values, strategies that give signals for both sides, and what is refused."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,12 +12,13 @@ from investlab.backtest.position_rules import PLAIN, PositionRules
 from investlab.backtest.sizing import Sizing
 from investlab.backtest.stops import Stops
 from investlab.backtest.strategies import BuyAndHold, MonthlyMomentum, SmaCross
+from investlab.backtest.sweep import sweep
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import BacktestSpec, PanelRequest
 from tests.support.panels import random_panel
 
-PANEL = random_panel(5, sessions=120)
+PANEL = random_panel(5, sessions=80)
 
 
 class Swing:
@@ -30,6 +32,23 @@ class Swing:
         up, down = np.zeros(panel.shape, dtype=bool), np.zeros(panel.shape, dtype=bool)
         up[1:], down[1:] = close[1:] > 1.01 * close[:-1], close[1:] < 0.99 * close[:-1]
         return up, ~up, down, ~down
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A moving-average cross with a stop-loss."""
+
+    name: ClassVar[str] = "stopped"
+    family: ClassVar[str] = "stopped"
+
+    stop_loss: float = 0.05
+
+    @property
+    def rules(self) -> PositionRules:
+        return PositionRules(stops=Stops(self.stop_loss))
+
+    def signals(self, panel: PricePanel) -> tuple[np.ndarray, ...]:
+        return SmaCross(3, 10).signals(panel)
 
 
 class Peeking(Swing):
@@ -78,6 +97,27 @@ def test_three_arrays_are_refused() -> None:
 
     with pytest.raises(InvalidInput, match="3 arrays"):
         run_strategy(Three(), PANEL)
+
+
+def test_a_strategy_may_carry_rules_that_a_sweep_tries() -> None:
+    swept = sweep(Stopped, {"stop_loss": [0.01, 0.05]}, PANEL)
+    assert swept.table["total_return"].nunique() == 2
+    for row in swept.table.to_dict("records"):
+        asked = run_strategy(SmaCross(3, 10), PANEL, stops=Stops(row["stop_loss"]))
+        assert row["total_return"] == asked.metrics["total_return"]
+
+
+def test_rules_are_not_asked_for_twice() -> None:
+    with pytest.raises(InvalidInput, match="rules of its own"):
+        run_strategy(Stopped(), PANEL, stops=Stops(0.2))
+
+
+def test_something_else_is_no_rules() -> None:
+    class Wrong(Swing):
+        rules = 0.05
+
+    with pytest.raises(InvalidInput, match="PositionRules"):
+        run_strategy(Wrong(), PANEL)
 
 
 def test_rules_survive_the_record_of_a_run() -> None:
