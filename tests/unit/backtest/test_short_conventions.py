@@ -96,7 +96,7 @@ def test_a_short_exit_cancels_the_order_to_turn_and_still_leaves_the_long() -> N
 
 def test_ruin_is_covered_at_the_close_and_the_part_trades_no_more() -> None:
     panel = make_panel({"A": [100, 100, 250, 50, 50], "B": [100, 100, 100, 50, 50]})
-    result = trade(panel, "x.x..", ".....", direction="short")
+    result = trade(panel, "x..x.", ".....", direction="short")
     own = result.fills[result.fills["symbol"] == "A"]
     assert own["reason"].tolist() == ["signal", "ruin"]
     assert own["fill_price"].tolist() == [100.0, 250.0]
@@ -104,6 +104,13 @@ def test_ruin_is_covered_at_the_close_and_the_part_trades_no_more() -> None:
     assert result.positions["A"].tolist() == [0.0, -5.0, 0.0, 0.0, 0.0]
     assert result.nav.tolist() == [1_000.0, 1_000.0, 250.0, 500.0, 500.0]
     assert any(note.startswith("Ruin: ") and "1 part (A)" in note for note in result.notes)
+    assert not any("dropped" in note for note in result.notes)
+
+
+def test_an_exit_at_the_close_of_ruin_finds_nothing_left_to_cover() -> None:
+    result = trade(make_panel({"A": [100, 100, 250, 50, 50]}), "x....", "..x..", direction="short")
+    assert result.fills["reason"].tolist() == ["signal", "ruin"]
+    assert not any("dropped" in note for note in result.notes)
 
 
 def test_a_cover_that_leaves_no_cash_is_ruin_too() -> None:
