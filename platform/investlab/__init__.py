@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
     from investlab.backtest.portfolio_state import PortfolioState
+    from investlab.backtest.position_rules import PositionRules
     from investlab.backtest.purged_cross_validation import purged_cross_validation
     from investlab.backtest.purged_result import CrossValidationResult
     from investlab.backtest.rates import Rates
     from investlab.backtest.result import BacktestResult
+    from investlab.backtest.sizing import Sizing
+    from investlab.backtest.stops import Stops
     from investlab.backtest.strategies import MonthlyMomentum, SmaCross
     from investlab.backtest.sweep import sweep
     from investlab.backtest.sweep_result import SweepResult
@@ -37,10 +40,13 @@ _PUBLIC = {
     "Limits": ("investlab.backtest.limits", "Limits"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
     "PortfolioState": ("investlab.backtest.portfolio_state", "PortfolioState"),
+    "PositionRules": ("investlab.backtest.position_rules", "PositionRules"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
     "Rates": ("investlab.backtest.rates", "Rates"),
     "Screen": ("investlab.schemas.screens", "Screen"),
+    "Sizing": ("investlab.backtest.sizing", "Sizing"),
     "SmaCross": ("investlab.backtest.strategies", "SmaCross"),
+    "Stops": ("investlab.backtest.stops", "Stops"),
     "SweepResult": ("investlab.backtest.sweep_result", "SweepResult"),
     "WalkForwardResult": ("investlab.backtest.walk_forward_result", "WalkForwardResult"),
     "Workspace": ("investlab.services.workspace", "Workspace"),
@@ -62,10 +68,13 @@ __all__ = [
     "Limits",
     "MonthlyMomentum",
     "PortfolioState",
+    "PositionRules",
     "PricePanel",
     "Rates",
     "Screen",
+    "Sizing",
     "SmaCross",
+    "Stops",
     "SweepResult",
     "WalkForwardResult",
     "Workspace",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from investlab.backtest.orders import signal_array
+from investlab.backtest.orders import SIGNALS, signal_arrays
 from investlab.backtest.strategies import SignalStrategy, Strategy, WeightStrategy
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
@@ -16,10 +16,10 @@ RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """Decisions that differ by no more are the same: sums over arrays of other lengths may round differently."""
 
 DecisionRule = Strategy | Callable[[PricePanel], Any]
-"""A strategy, or a function from a panel to weights or to (entries, exits)."""
+"""A strategy, or a function from a panel to weights, to (entries, exits), or to these and those of shorts."""
 
 Decisions = Mapping[str, np.ndarray]
-"""`weights`, or `entries` and `exits`, each sessions × instruments."""
+"""`weights`, or `entries` and `exits` and those of shorts, each sessions × instruments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def decide(rule: DecisionRule, panel: PricePanel) -> Decisions:
             f"{rule!r} makes no decisions.", remedy="Give a strategy object or a function from a panel to weights."
         )
     given = _call(rule, panel)
-    if isinstance(given, tuple) and len(given) == 2:
-        return {name: signal_array(panel, each, name) for name, each in zip(("entries", "exits"), given, strict=True)}
+    if isinstance(given, tuple) and len(given) in (2, len(SIGNALS)):
+        return dict(zip(SIGNALS, signal_arrays(panel, given), strict=False))
     return {"weights": _weights(panel, given)}
 
 

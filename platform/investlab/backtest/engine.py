@@ -7,15 +7,18 @@ import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.fills import FillLog
-from investlab.backtest.kernels import FILL_COLUMNS, METRICS
+from investlab.backtest.kernels import METRICS
 from investlab.backtest.limits import UNLIMITED, Limits
-from investlab.backtest.orders import signal_array, weight_rows
+from investlab.backtest.orders import signal_array, signal_arrays, weight_rows
 from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.position_rules import PLAIN, PositionRules, SignalArrays, rules_of
 from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.remarks import forced_fills, old_prices, unfilled_orders
 from investlab.backtest.result import BacktestResult
-from investlab.backtest.signal_kernel import Trail, trade_signals
+from investlab.backtest.signal_runs import trade_by_signals
 from investlab.backtest.simulation import Simulation, empty_book, measured
+from investlab.backtest.sizing import ALL_IN, Sizing
+from investlab.backtest.stops import NO_STOPS, Stops
 from investlab.backtest.strategies import (
     BuyAndHold,
     SignalStrategy,
@@ -27,9 +30,6 @@ from investlab.backtest.strategies import (
 from investlab.backtest.terms import (
     TradingTerms,
     agree_terms,
-    by_instrument,
-    kernel_actions,
-    last_known_prices,
     terms_notes,
 )
 from investlab.backtest.weight_accounts import CARRY
@@ -38,6 +38,7 @@ from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.market.panel_changes import from_session
 from investlab.schemas.backtest import Execution
+from investlab.schemas.positions import Direction
 
 SIGNALS = StrategyDescription("signals", "signals", {}, "Entries and exits given by the caller.")
 WEIGHTS = StrategyDescription("weights", "weights", {}, "Target weights given by the caller.")
@@ -47,7 +48,12 @@ def simulate_signals(
     panel: PricePanel,
     entries: pd.DataFrame | np.ndarray,
     exits: pd.DataFrame | np.ndarray,
+    short_entries: pd.DataFrame | np.ndarray | None = None,
+    short_exits: pd.DataFrame | np.ndarray | None = None,
     *,
+    direction: Direction | str = Direction.LONG,
+    sizing: Sizing = ALL_IN,
+    stops: Stops = NO_STOPS,
     costs: Costs = FREE,
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
@@ -58,12 +64,20 @@ def simulate_signals(
     A signal at a session's close gives an order that waits until its fill price exists; the opposite signal cancels
     it. With both at once, the exit wins in position and the entry out of it. An order that cash cannot pay is dropped.
 
+    `direction` says which side entries and exits trade; with short entries or exits, entries and exits are those of
+    longs. `sizing` says how much of its part a position takes, `stops` what closes it besides a signal.
+
     Raises:
         InvalidInput: The signals do not fit the panel or the panel cannot be traded on these terms.
         NotFound: A symbol is not in the panel; near matches are named.
     """
-    terms = agree_terms(panel, costs, execution, initial_cash, whole_shares)
-    given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
+    rules = PositionRules.agree(direction, sizing, stops)
+    terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
+    given: SignalArrays = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
+    if short_entries is not None or short_exits is not None:
+        none = np.zeros(panel.shape, dtype=np.bool_)
+        shorts = none if short_entries is None else short_entries, none if short_exits is None else short_exits
+        given = signal_arrays(panel, (*given, *shorts))
     return build_result(panel, terms, SIGNALS, run_signals(panel, given, terms))
 
 
@@ -102,6 +116,9 @@ def run_strategy(
     strategy: Strategy,
     panel: PricePanel,
     *,
+    direction: Direction | str = Direction.LONG,
+    sizing: Sizing = ALL_IN,
+    stops: Stops = NO_STOPS,
     costs: Costs = FREE,
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
@@ -115,12 +132,16 @@ def run_strategy(
     The benchmark has the same costs, execution and start, but neither limits nor rates. With `initial_state` a strategy
     sees the whole panel and trades from the session after the state's.
 
+    `direction`, `sizing` and `stops` are for strategies that give signals (`simulate_signals`); the benchmark is long,
+    all in, and has none. A strategy may carry them itself: `rules_of`.
+
     Raises:
         InvalidInput: The strategy gives neither signals nor weights, or the panel cannot be traded on these terms.
     """
-    terms = agree_terms(
+    agreed = agree_terms(
         panel, costs, execution, initial_cash, whole_shares, limits=limits, rates=rates, initial_state=initial_state
     )
+    terms = replace(agreed, rules=PositionRules.agree(direction, sizing, stops))
     done = simulate(strategy, panel, terms)
     benchmark = None if isinstance(strategy, BuyAndHold) else _buy_and_hold(panel, terms)
     return build_result(panel, terms, describe_strategy(strategy), done, benchmark)
@@ -130,8 +151,8 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
     """Run a strategy on agreed terms.
 
     Raises:
-        InvalidInput: The strategy gives neither signals nor weights, or it gives signals and the terms have limits,
-            rates or an initial state.
+        InvalidInput: The strategy gives neither signals nor weights, signals with terms that are for weights (limits,
+            rates, an initial state), or weights with terms that are for signals (direction, sizing, stops).
     """
     if isinstance(strategy, SignalStrategy):
         if not terms.are_plain:
@@ -139,10 +160,14 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
                 f"{type(strategy).__name__} gives signals; limits, rates and initial states belong to target weights.",
                 remedy="Leave them out, or give a strategy with weights(panel).",
             )
-        entries, exits = strategy.signals(panel)
-        given = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
-        return run_signals(panel, given, terms)
+        own = replace(terms, rules=rules_of(strategy, terms.rules))
+        return run_signals(panel, signal_arrays(panel, strategy.signals(panel)), own)
     if isinstance(strategy, WeightStrategy):
+        if not terms.rules.is_plain:
+            raise InvalidInput(
+                "Direction, sizing and stops are for signals, and this strategy gives weights.",
+                remedy="Leave them out: the weights say which side and how much.",
+            )
         return run_weights(panel, weight_rows(panel, strategy.weights(panel), terms.limits), terms)
     raise InvalidInput(
         f"{type(strategy).__name__} is no strategy.",
@@ -150,30 +175,18 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
     )
 
 
-def run_signals(panel: PricePanel, signals: tuple[np.ndarray, np.ndarray], terms: TradingTerms) -> Simulation:
-    """Simulate entries and exits that fit the panel."""
-    sessions, count = panel.shape
-    entries, exits = (by_instrument(given) for given in signals)
-    book = empty_book(sessions)
-    most_fills = int(np.count_nonzero(entries | exits)) + len(panel.delistings)
-    trail = Trail(np.zeros((count, sessions)), np.empty((most_fills, FILL_COLUMNS)))
-    prices = last_known_prices(panel, terms)
-    used, paid, unpaid = trade_signals(
-        entries,
-        exits,
-        by_instrument(terms.reference_prices(panel)),
-        by_instrument(prices),
-        kernel_actions(panel, by_column=True),
-        terms.for_kernels(),
-        terms.initial_cash,
-        book,
-        trail,
-    )
-    log = trail.log[:used]
-    log = log[np.argsort(log[:, 0], kind="stable")]
-    metrics = measured(panel, terms, book, paid)
-    notes = (*unfilled_orders(panel, 0, unpaid), *(forced_fills(panel, log) if len(panel.delistings) else ()))
-    return Simulation(book, trail.quantity.T, prices, log, metrics, notes)
+def run_signals(panel: PricePanel, signals: SignalArrays, terms: TradingTerms) -> Simulation:
+    """Simulate two or four arrays of signals that fit the panel.
+
+    Raises:
+        InvalidInput: The arrays do not fit the direction.
+    """
+    book = empty_book(len(panel.sessions))
+    done = trade_by_signals(panel, signals, terms, book)
+    forced = forced_fills(panel, done.log) if len(panel.delistings) else ()
+    notes = (*done.notes, *unfilled_orders(panel, 0, done.unpaid), *forced)
+    metrics = measured(panel, terms, book, done.paid)
+    return Simulation(book, done.quantities, done.prices, done.log, metrics, notes)
 
 
 def build_result(
@@ -192,7 +205,7 @@ def build_result(
         income=_series(index, done.book.income, "income"),
         positions=_frame(index, symbols, done.quantities),
         prices=_frame(index, symbols, done.prices),
-        fills=FillLog(panel, done.log),
+        fills=FillLog(panel, done.log, done.cause),
         metrics={name: float(value) for name, value in zip(METRICS, done.metrics, strict=True)},
         strategy=strategy,
         costs=terms.costs,
@@ -214,7 +227,7 @@ def build_result(
 
 def _buy_and_hold(panel: PricePanel, terms: TradingTerms) -> pd.Series:
     """Return the NAV of buying and holding with the same cash from the same session on."""
-    plain = replace(terms, limits=UNLIMITED, rates=NO_RATES, initial_state=None)
+    plain = replace(terms, rules=PLAIN, limits=UNLIMITED, rates=NO_RATES, initial_state=None)
     if terms.initial_state is None:
         return _series(panel.index, simulate(BuyAndHold(), panel, plain).book.nav, "benchmark")
     tail = from_session(panel, terms.initial_state.row(panel))

@@ -6,10 +6,11 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from investlab.backtest.kernels import REASONS
 from investlab.market.panel import PricePanel
 
-REASONS = ("order", "delisting", "ruin")
-"""Why a fill happened, by the number in the log."""
+SIGNAL_CAUSE, TARGET_CAUSE = "signal", "target"
+"""Why a fill was made that nothing but a signal or a target weight gave the order for."""
 
 FRAME = "_fills_frame"
 
@@ -36,10 +37,14 @@ class FrameOnDemand:
 
 
 class FillLog:
-    """A kernel's fill log with the sessions and names it needs to be read."""
+    """A kernel's fill log with the sessions and names it needs to be read.
 
-    def __init__(self, panel: PricePanel, log: np.ndarray) -> None:
+    `cause` is the reason of fills that the log gives no other.
+    """
+
+    def __init__(self, panel: PricePanel, log: np.ndarray, cause: str = SIGNAL_CAUSE) -> None:
         self._log = log
+        self._reasons = (cause, *REASONS[1:])
         self._sessions = panel.index
         self._symbols = panel.symbols
         self._identifiers = np.array([instrument.instrument_id for instrument in panel.listing], dtype=np.int64)
@@ -62,6 +67,6 @@ class FillLog:
                 "slippage_cost": quantity * np.abs(log[:, 5] - log[:, 4]),
                 "value": quantity * log[:, 5],
                 "decided": self._sessions[log[:, 2].astype(np.int64)],
-                "reason": pd.Index(REASONS, dtype=str)[log[:, 7].astype(np.int64)],
+                "reason": pd.Index(self._reasons, dtype=str)[log[:, 7].astype(np.int64)],
             }
         )

@@ -147,3 +147,26 @@ def mark_switches(enter: np.ndarray, leave: np.ndarray, from_start: bool) -> tup
                 exits[column, t] = state == 1
                 state = -1
     return entries, exits
+
+
+@compiled
+def trailing_deviation(prices: np.ndarray, window: int) -> np.ndarray:
+    """Return the sample standard deviation (ddof 1) of the last `window` returns of one series.
+
+    Returns lie between known prices that follow each other; a missing price keeps the last value. It is NaN before the
+    `window`-th return.
+    """
+    deviations = np.full(len(prices), np.nan)
+    returns = np.empty(len(prices))
+    count = 0
+    last, deviation = np.nan, np.nan
+    for t in range(len(prices)):
+        if not np.isnan(prices[t]):
+            if not np.isnan(last):
+                returns[count] = prices[t] / last - 1.0
+                count += 1
+            last = prices[t]
+            if count >= window:
+                deviation = sample_deviation(returns[count - window : count])
+        deviations[t] = deviation
+    return deviations

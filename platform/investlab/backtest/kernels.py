@@ -20,8 +20,10 @@ METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown", "turn
 FILL_COLUMNS = 8
 """Columns of the fill log: session, column, decided, signed quantity, reference and fill price, commission, reason."""
 
-ORDER, DELISTED, RUINED = range(3)
-"""Why a fill happened: an order, the end of a listing, or that nothing was left."""
+REASONS = ("order", "stop_loss", "take_profit", "trailing", "time", "ruin", "delisting")
+"""Why a fill was made, by the number in the last column of the fill log."""
+
+ORDER, STOP_LOSS, TAKE_PROFIT, TRAILING, TIME, RUINED, DELISTED = range(len(REASONS))
 
 
 class FillTerms(NamedTuple):
@@ -159,7 +161,8 @@ def write_fill(
 ) -> int:
     """Write one fill and return how many the log holds; a log without rows records nothing.
 
-    `when` is (session, column, decided), `prices` (reference, fill); `quantity` is negative for a sale.
+    `when` is (session, column, decided), `prices` (reference, fill); `quantity` is negative for a sale. The reason is a
+    place in `REASONS`.
     """
     if len(log) == 0:
         return used

@@ -11,6 +11,8 @@ from investlab.backtest.weight_checks import RowFacts, row_facts
 from investlab.core.errors import InvalidInput, NotFound
 from investlab.market.panel import PricePanel
 
+SIGNALS = ("entries", "exits", "short_entries", "short_exits")
+
 
 def signal_array(panel: PricePanel, given: pd.DataFrame | np.ndarray, name: str) -> np.ndarray:
     """Return signals as a bool array (sessions × instruments) in the panel's order.
@@ -48,6 +50,21 @@ def signal_array(panel: PricePanel, given: pd.DataFrame | np.ndarray, name: str)
             remedy=f"Fill the missing ones and convert: {name}.fillna(False).astype(bool).",
         )
     return values
+
+
+def signal_arrays(panel: PricePanel, given: Sequence[pd.DataFrame | np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return (entries, exits), or these and (short entries, short exits), as bool arrays in the panel's order.
+
+    Raises:
+        InvalidInput: There are neither two nor four, or one of them does not fit the panel.
+        NotFound: A symbol is not in the panel.
+    """
+    if len(given) not in (2, len(SIGNALS)):
+        raise InvalidInput(
+            f"There are {len(given)} arrays of signals.",
+            remedy=f"Give {SIGNALS[0]} and {SIGNALS[1]}, or {', '.join(SIGNALS)}.",
+        )
+    return tuple(signal_array(panel, each, name) for each, name in zip(given, SIGNALS, strict=False))
 
 
 def weight_rows(

@@ -35,8 +35,9 @@ class BacktestResult(Reported):
     `nav`, `cash` and `income` (dividends and cash for fractions of shares) are in currency by session; `positions`
     (quantities) and `prices` (last known) are sessions × symbols. `fills` is ordered by session and, within it, by
     execution: session, symbol, instrument_id, side (`buy` or `sell`), quantity, reference_price, fill_price,
-    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order),
-    reason (`order`, or `delisting` or `ruin` where a position was closed without one).
+    commission, slippage_cost, value (quantity × fill price), decided (the session whose close gave the order), reason
+    (`signal` or `target`, or `stop_loss`, `take_profit`, `trailing`, `time`; `delisting` or `ruin` where a position was
+    closed without an order).
 
     Short positions are negative quantities. `carry` is what accrued by session in currency (columns interest, and as
     what is paid is negative: financing, borrow), None without rates. `final_state` is where a portfolio of target

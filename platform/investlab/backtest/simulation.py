@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from investlab.backtest.fills import SIGNAL_CAUSE
 from investlab.backtest.kernels import METRICS, Book, measure
 from investlab.backtest.portfolio_state import PortfolioState
 from investlab.backtest.terms import TradingTerms
@@ -16,6 +17,7 @@ class Simulation:
 
     The first row of all is the panel's session number `first`. `carry` is what accrued (sessions × interest, financing
     and borrow), None where nothing can; `final_state` is where the portfolio stands at the end, where that is known.
+    `cause` is the reason of fills that the log gives no other.
     """
 
     book: Book
@@ -27,6 +29,7 @@ class Simulation:
     first: int = 0
     carry: np.ndarray | None = None
     final_state: PortfolioState | None = None
+    cause: str = SIGNAL_CAUSE
 
 
 def empty_book(sessions: int) -> Book:

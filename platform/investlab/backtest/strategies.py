@@ -17,7 +17,7 @@ from investlab.market.panel import PricePanel
 
 @runtime_checkable
 class SignalStrategy(Protocol):
-    """A strategy that is all in or out of each instrument.
+    """A strategy that is in or out of each instrument; an attribute `rules` (`PositionRules`) says how, if it has one.
 
     `name` is its extension name; trials of one `family` are counted together.
     """
@@ -25,8 +25,11 @@ class SignalStrategy(Protocol):
     name: ClassVar[str]
     family: ClassVar[str]
 
-    def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        """Return (entries, exits) as bool arrays (sessions × instruments); row *t* uses only what *t*'s close knew."""
+    def signals(self, panel: PricePanel) -> tuple[np.ndarray, ...]:
+        """Return (entries, exits) as bool arrays (sessions × instruments); row *t* uses only what *t*'s close knew.
+
+        A strategy with signals of their own for shorts returns (entries, exits, short entries, short exits).
+        """
         ...
 
 

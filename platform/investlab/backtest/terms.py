@@ -9,6 +9,7 @@ from investlab.backtest.costs import BPS, Costs
 from investlab.backtest.kernels import Actions, FillTerms, known_prices
 from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.portfolio_state import PortfolioState, by_column
+from investlab.backtest.position_rules import PLAIN, PositionRules
 from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.weight_accounts import invested_value
 from investlab.core.errors import InvalidInput
@@ -35,7 +36,7 @@ _ACCOUNTING = {
 
 @dataclass(frozen=True, slots=True)
 class TradingTerms:
-    """How a simulation trades; the same for every strategy that is compared."""
+    """How a simulation trades; the same for every strategy that is compared. `rules` are for signals alone."""
 
     costs: Costs
     execution: Execution
@@ -44,6 +45,7 @@ class TradingTerms:
     limits: Limits = UNLIMITED
     rates: Rates = NO_RATES
     initial_state: PortfolioState | None = None
+    rules: PositionRules = PLAIN
 
     @property
     def are_plain(self) -> bool:

@@ -7,6 +7,7 @@ from investlab.analytics.bootstrap import bootstrap_intervals
 from investlab.analytics.rolling import rolling_beta, rolling_sharpe
 from investlab.analytics.symmetric_splits import overfitting_of
 from investlab.backtest.engine import simulate_signals, simulate_weights
+from investlab.backtest.sizing import Sizing
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
 from investlab.backtest.walk_forward import walk_forward
@@ -21,6 +22,7 @@ def warm_kernels() -> None:
     panel = PricePanel.from_frames(close=close, open=close, basis=PriceBasis.RAW, synthetic=True)
     signals = np.arange(8).reshape(-1, 1) % 4 == 0
     traded = simulate_signals(panel, signals, ~signals)
+    simulate_signals(panel, signals, ~signals, direction="both", sizing=Sizing.volatility(0.1, 2))
     simulate_weights(panel, close.iloc[[0, 4]] / 100.0)
     sweep(SmaCross, {"fast": [2], "slow": [3]}, panel)
     walk_forward(SmaCross, {"fast": [2], "slow": [3]}, panel, train=4, test=2)

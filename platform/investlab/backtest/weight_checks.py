@@ -29,7 +29,7 @@ def row_facts(rows: np.ndarray) -> RowFacts:
     for row in range(count):
         missing = 0
         for weight in rows[row]:
-            missing += weight != weight  # noqa: PLR0124 - NaN alone differs from itself
+            missing += weight != weight  # NaN alone differs from itself
         facts.missing[row] = missing
         if missing > 0:
             continue

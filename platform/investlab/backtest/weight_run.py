@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from investlab.backtest.fills import TARGET_CAUSE
 from investlab.backtest.kernels import Book
 from investlab.backtest.portfolio_state import PortfolioState, by_column, by_symbol
 from investlab.backtest.remarks import forced_fills, limits_met
@@ -49,6 +50,7 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
         first=first,
         carry=record.carry[first:] if accrues else None,
         final_state=_closing(panel, holdings, ending),
+        cause=TARGET_CAUSE,
     )
 
 

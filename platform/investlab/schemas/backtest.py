@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from investlab.schemas.market import Adjust, Frozen, PriceBasis
+from investlab.schemas.positions import PositionSpec
 
 
 class Execution(StrEnum):
@@ -102,8 +103,8 @@ class BacktestSpec(Frozen):
     """Everything that determines a backtest besides code: panel, strategy, parameters, execution, costs, cash, seed.
 
     `grid` is set for a sweep and maps parameter names to the values tried; `out_of_sample` says how its choice is
-    tested. `strategy_identity` is a hash of the
-    strategy's code and state; None where they could not be determined.
+    tested. `strategy_identity` is a hash of the strategy's code and state; None where they could not be determined.
+    `positions` says what signals may open; limits, rates and the initial state are for target weights.
     """
 
     panel: PanelRequest
@@ -119,6 +120,7 @@ class BacktestSpec(Frozen):
     limits: LimitSpec = LimitSpec()
     rates: RateSpec = RateSpec()
     initial_state: PortfolioStateSpec | None = None
+    positions: PositionSpec = PositionSpec()
     seed: int = 0
 
 

@@ -7,6 +7,7 @@ from investlab.backtest.engine import run_strategy
 from investlab.backtest.grid import expand_grid
 from investlab.backtest.limits import Limits
 from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.position_rules import PositionRules
 from investlab.backtest.rates import Rates
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep import SweepTask, plan_sweep
@@ -83,6 +84,7 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
     if lock_hash() != run.lock_hash:
         differences.append("the installed packages differ")
     costs = Costs.from_spec(spec.costs)
+    rules = PositionRules.from_spec(spec.positions)
     if run.kind == RunKind.BACKTEST:
         single = run_strategy(
             strategy(**spec.parameters),
@@ -94,6 +96,9 @@ def reproduce_run(context: Context, run_id: str, executor: str, progress: Progre
             limits=Limits.from_spec(spec.limits),
             rates=Rates.from_spec(spec.rates),
             initial_state=None if spec.initial_state is None else PortfolioState.from_spec(spec.initial_state),
+            direction=rules.direction,
+            sizing=rules.sizing,
+            stops=rules.stops,
         )
         found, used = single.hash, "serial"
     elif spec.out_of_sample is not None:

@@ -13,6 +13,7 @@ from investlab.backtest.engine import run_strategy
 from investlab.backtest.grid import expand_grid
 from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.position_rules import PLAIN, PositionRules
 from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.strategies import Strategy, StrategyDescription, describe_strategy
@@ -41,7 +42,7 @@ from investlab.store.sweep_chunks import SweepChunks
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """One backtest: a strategy on a panel, on stated terms."""
+    """One backtest: a strategy on a panel, on stated terms; `rules` say what its signals may open."""
 
     strategy: Strategy
     panel: PricePanel
@@ -53,6 +54,7 @@ class BacktestRequest:
     rates: Rates = NO_RATES
     initial_state: PortfolioState | None = None
     labels: RunLabels = UNLABELLED
+    rules: PositionRules = PLAIN
 
     @property
     def beyond_costs(self) -> dict[str, Any]:
@@ -103,6 +105,9 @@ def run_backtest(context: Context, request: BacktestRequest) -> BacktestResult:
             initial_cash=request.initial_cash,
             whole_shares=request.whole_shares,
             **request.beyond_costs,
+            direction=request.rules.direction,
+            sizing=request.rules.sizing,
+            stops=request.rules.stops,
         )
         signed = replace(
             result,
@@ -208,6 +213,7 @@ def _plan(
         initial_cash=request.initial_cash,
         whole_shares=whole_shares,
         **{name: value.to_spec() for name, value in beyond_costs.items() if value is not None},
+        positions=(request.rules if isinstance(request, BacktestRequest) else PLAIN).to_spec(),
     )
     terms = spec.model_dump(mode="json", exclude={"panel"})
     content = [kind, code_identity(), terms, panel.id, spec.seed, lock_hash()]

@@ -17,9 +17,12 @@ from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.lookahead import audit_lookahead
 from investlab.backtest.lookahead_report import LeakReport
 from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.position_rules import PositionRules
 from investlab.backtest.purged_result import CrossValidationResult
 from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.result import BacktestResult
+from investlab.backtest.sizing import ALL_IN, Sizing
+from investlab.backtest.stops import NO_STOPS, Stops
 from investlab.backtest.strategies import Strategy
 from investlab.backtest.sweep_result import SweepResult
 from investlab.backtest.walk_forward_result import WalkForwardResult
@@ -38,6 +41,7 @@ from investlab.schemas.backtest import CrossValidationSpec, Execution, PanelRequ
 from investlab.schemas.fundamentals import FundamentalsReceipt
 from investlab.schemas.ledger import RunKind, RunQuery
 from investlab.schemas.market import InstrumentRef
+from investlab.schemas.positions import Direction
 from investlab.schemas.receipts import IngestReceipt
 from investlab.schemas.registry import ModelVersionInfo, PromotionDecision, PromotionReceipt, TrainingSpec
 from investlab.schemas.screens import Rhythm, Screen
@@ -293,6 +297,9 @@ class Workspace:
         strategy: Strategy,
         panel: PricePanel,
         *,
+        direction: Direction | str = Direction.LONG,
+        sizing: Sizing = ALL_IN,
+        stops: Stops = NO_STOPS,
         costs: Costs = FREE,
         execution: Execution | str = Execution.NEXT_OPEN,
         initial_cash: float = 100_000.0,
@@ -306,17 +313,17 @@ class Workspace:
     ) -> BacktestResult:
         """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
 
-        Limits, rates and an initial state (the `final_state` of another run) are those of `il.simulate_weights`.
-        `name`, `tags` and `note` label the run, as `lab.label` does.
+        `direction`, `sizing` and `stops` are for strategies that give signals, as in `il.simulate_signals`; limits,
+        rates and an initial state (the `final_state` of another run) for those that give weights, as in
+        `il.simulate_weights`. `name`, `tags` and `note` label the run, as `lab.label` does.
 
         Raises:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
         timing, labels = parse_execution(execution), parse_labels(name, tags, note)
-        panel = admitted(self.context, panel)
-        traded = (strategy, panel, costs, timing, initial_cash, whole_shares)
-        request = runs.BacktestRequest(*traded, limits=limits, rates=rates, initial_state=initial_state, labels=labels)
-        return runs.run_backtest(self.context, request)
+        panel, rules = admitted(self.context, panel), PositionRules.agree(direction, sizing, stops)
+        traded = (strategy, panel, costs, timing, initial_cash, whole_shares, limits, rates, initial_state)
+        return runs.run_backtest(self.context, runs.BacktestRequest(*traded, labels=labels, rules=rules))
 
     def strategy(self, name: str) -> type[Strategy]:
         """Return the strategy class of that name: of an installed package, or of a file in the home's `extensions`.

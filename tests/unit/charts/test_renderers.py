@@ -208,6 +208,13 @@ def test_a_report_adds_returns_by_month_and_the_last_fills(tmp_path: Path) -> No
     assert "Last 20 of 30 fills" in said
 
 
+def test_a_report_says_why_each_fill_was_made(tmp_path: Path) -> None:
+    fills = make_fills(make_result(300).nav.index[:2]).assign(reason=["signal", "stop_loss"])
+    said = read(report_of(make_result(300, fills=fills), tmp_path)).text
+    assert "Reason" in said
+    assert "stop loss" in said
+
+
 def test_uncounted_trials_are_called_so_and_counted_ones_shown_twice() -> None:
     assert "over 9 uncounted trials" in read(html_of(make_sweep())).text
     said = read(html_of(make_sweep(counted=True, cumulative_trials=1234))).text
