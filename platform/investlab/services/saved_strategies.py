@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import TypeGuard
 
 from investlab.backtest.strategies import Strategy, describe_strategy
 from investlab.core.errors import Conflict, InvalidInput
@@ -110,10 +111,7 @@ def save_strategy(
     path = extensions_folder(context.settings) / f"{chosen}.py"
     _require_free(context, chosen, path, replace=replace)
     module = _written(kind, path)
-    body = module.definitions[-1]
-    for attribute, value in (("family", str(getattr(kind, "family", chosen))), ("name", chosen)):
-        if vars(kind).get(attribute) != value:
-            body = _named(body, attribute, value)
+    body = _named(_named(module.definitions[-1], "family", str(getattr(kind, "family", chosen))), "name", chosen)
     final = WrittenModule(module.imports, module.constants, (*module.definitions[:-1], body), ())
     described = describe_strategy(strategy)
     text = f'"""The strategy `{chosen}`, saved from a notebook on {context.clock.now():%Y-%m-%d}."""\n\n{final.text}'
@@ -165,9 +163,11 @@ def _named(text: str, name: str, value: str) -> str:
     """Return a class's text with a text as its attribute: in the place of its own one, else before its methods."""
     lines = text.splitlines(keepends=True)
     node = next(each for each in ast.parse(text).body if isinstance(each, ast.ClassDef))
-    own = next((each for each in node.body if _assigned(each) == name), None)
+    own = next((each for each in node.body if _assigns(each, name)), None)
     indent = " " * node.body[0].col_offset
     if own is not None:
+        if isinstance(own.value, ast.Constant) and own.value.value == value:
+            return text
         typed = f": {ast.unparse(own.annotation)}" if isinstance(own, ast.AnnAssign) else ""
         lines[own.lineno - 1 : own.end_lineno] = [f"{indent}{name}{typed} = {value!r}\n"]
     else:
@@ -179,9 +179,13 @@ def _named(text: str, name: str, value: str) -> str:
     return "".join(lines)
 
 
-def _assigned(statement: ast.stmt) -> str | None:
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    return targets[0].id if isinstance(targets[0], ast.Name) else None
+def _assigns(statement: ast.stmt, name: str) -> TypeGuard[ast.Assign | ast.AnnAssign]:
+    """Say whether a statement gives the name, and no other, a value."""
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    else:
+        targets = [statement.target] if isinstance(statement, ast.AnnAssign) else []
+    return [each.id if isinstance(each, ast.Name) else None for each in targets] == [name]
 
 
 def _snake_case(name: str) -> str:

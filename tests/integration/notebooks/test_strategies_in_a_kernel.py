@@ -1,5 +1,6 @@
 """A strategy defined in a notebook's cells, in a real kernel: cached by what it does, alike on Ray, saved as a file."""
 
+import json
 import os
 import subprocess
 import sys
@@ -157,8 +158,19 @@ def test_the_stub_of_tests_passes_where_it_lies(kernels: Kernels) -> None:
     assert "PARAMETERS = {'window': 42}" in stub.read_text(encoding="utf-8")
 
 
+GIVEN = ("--dataset", DATASET, "--symbols", "AAA,BBB,CCC", "--strategy", "rising_prices")
+
+
 def test_the_command_line_runs_it_by_name(kernels: Kernels) -> None:
-    arguments = ("--dataset", DATASET, "--symbols", "AAA,BBB,CCC", "--strategy", "rising_prices")
-    done = kernels.command("backtest", "run", *arguments)
+    done = kernels.command("backtest", "run", *GIVEN)
     assert done.returncode == 0, done.stderr
     assert kernels.first[5].split()[0] in done.stdout
+
+
+def test_the_command_line_sweeps_it_on_ray(kernels: Kernels) -> None:
+    done = kernels.command("backtest", "sweep", *GIVEN, "--grid", "window=15,30", "--executor", "ray", "--json")
+    assert done.returncode == 0, done.stderr
+    swept = json.loads(done.stdout)[0]
+    assert swept["executor"] == "ray"
+    again = kernels.command("reproduce", swept["run"], "--executor", "serial")
+    assert again.returncode == 0, again.stdout

@@ -189,6 +189,7 @@ def test_a_strategy_is_saved_again_under_another_name(lab: Workspace) -> None:
     folder = lab.context.settings.home_path / "extensions"
     folder.mkdir()
     (folder / "own.py").write_text(OWN, encoding="utf-8")
+    (folder / "own.py").write_text(OWN.replace("name =", "name: str ="), encoding="utf-8")
     saved = lab.save_strategy(lab.strategy("mine"), "yours")
     assert saved.path == folder / "yours.py"
     assert (lab.strategy("yours").name, lab.strategy("yours").family) == ("yours", "mine")
