@@ -27,9 +27,9 @@ def row_facts(rows: np.ndarray) -> RowFacts:
         np.zeros(count),
     )
     for row in range(count):
-        missing = 0
+        missing = 0  # NaN alone differs from itself
         for weight in rows[row]:
-            missing += weight != weight  # NaN alone differs from itself
+            missing += weight != weight
         facts.missing[row] = missing
         if missing > 0:
             continue

@@ -20,8 +20,9 @@ FILL_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "value": ("Value", number),
     "commission": ("Commission", number),
     "slippage_cost": ("Slippage", number),
+    "reason": ("Reason", lambda reason: str(reason).replace("_", " ")),
 }
-"""The columns of fills that a report shows: heading and how a value reads."""
+"""The columns of fills that a report shows: heading and how a value reads; results of old have no reason."""
 
 
 def last_fills(result: BacktestResult) -> Html:
@@ -29,6 +30,7 @@ def last_fills(result: BacktestResult) -> Html:
     fills = result.fills.tail(FILLS_SHOWN)
     if fills.empty:
         return element("p", "There were no fills.")
-    rows = [[shown(fill[name]) for name, (_, shown) in FILL_COLUMNS.items()] for fill in fills.to_dict("records")]
-    header = [label for label, _ in FILL_COLUMNS.values()]
+    known = {name: column for name, column in FILL_COLUMNS.items() if name in fills}
+    rows = [[shown(fill[name]) for name, (_, shown) in known.items()] for fill in fills.to_dict("records")]
+    header = [label for label, _ in known.values()]
     return table(header, rows, f"Last {len(fills)} of {count(len(result.fills), 'fill')}, in {result.source.currency}")

@@ -5,12 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from investlab.backtest.comparison import ComparedRun, RunComparison, compare_results
+from investlab.backtest.result import BacktestResult
 from investlab.backtest.sweep_result import SweepResult
+from investlab.backtest.walk_forward_result import WalkForwardResult
+from investlab.core.errors import InvalidInput
 from investlab.core.hashing import hash_json
 from investlab.schemas.backtest import BacktestSpec, RunSummary
 from investlab.services.context import Context
 from investlab.services.run_labels import find_run
 from investlab.services.runs import load_run
+from investlab.store.evaluations import Evaluation
 from investlab.store.repositories import backtests
 
 _SHORT = 12
@@ -18,12 +22,12 @@ _CODE = "strategy code"
 
 
 def compare_runs(context: Context, run_ids: Sequence[str]) -> RunComparison:
-    """Return recorded runs side by side; of a sweep, its best trial. An id may be a unique beginning.
+    """Return recorded runs side by side; of a sweep its best trial, of a walk-forward what it traded. An id may be a unique beginning.
 
     Raises:
         NotFound: There is no such run; near matches are named.
         Conflict: A run left no result.
-        InvalidInput: There are fewer than two or more than eight different runs.
+        InvalidInput: There are fewer than two or more than eight different runs, or one is a cross-validation.
     """
     found = [find_run(context, run_id) for run_id in run_ids]
     names = [run.name for run in found]
@@ -37,12 +41,25 @@ def compare_runs(context: Context, run_ids: Sequence[str]) -> RunComparison:
 def _compared(context: Context, run: RunSummary, *, unique: bool) -> ComparedRun:
     with context.database.read() as session:
         record = backtests.run_record(session, run.run_id)
-    result = load_run(context, run.run_id)
     return ComparedRun(
         label=run.name if run.name and unique else run.run_id,
-        result=result.best_result if isinstance(result, SweepResult) else result,
+        result=_path(load_run(context, run.run_id)),
         facts=_facts(run, record.spec, record.platform_version),
         trials=run.trials,
+    )
+
+
+def _path(result: BacktestResult | SweepResult | Evaluation) -> BacktestResult:
+    """Return the backtest that stands for a result: of a sweep its best trial, of a walk-forward what it traded."""
+    if isinstance(result, SweepResult):
+        return result.best_result
+    if isinstance(result, WalkForwardResult):
+        return result.out_of_sample
+    if isinstance(result, BacktestResult):
+        return result
+    raise InvalidInput(
+        f"Run {result.run_id} is a cross-validation: it has many paths and no one equity curve.",
+        remedy="Compare backtests, sweeps and walk-forward runs.",
     )
 
 
