@@ -88,7 +88,7 @@ def simulate_signals(
         InvalidInput: The signals do not fit the panel or the panel cannot be traded on these terms.
         NotFound: A symbol is not in the panel; near matches are named.
     """
-    rules = PositionRules.agree(direction, sizing, stops)
+    rules = PositionRules(direction, sizing, stops)
     terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
     given: SignalArrays = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
     if short_entries is not None or short_exits is not None:
@@ -142,7 +142,7 @@ def run_strategy(
     Raises:
         InvalidInput: The strategy gives neither signals nor weights, or the panel cannot be traded on these terms.
     """
-    rules = PositionRules.agree(direction, sizing, stops)
+    rules = PositionRules(direction, sizing, stops)
     terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
     done = simulate(strategy, panel, terms)
     benchmark = None

@@ -298,7 +298,7 @@ class Workspace:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
         timing = parse_execution(execution)
-        rules = PositionRules.agree(direction, sizing, stops)
+        rules = PositionRules(direction, sizing, stops)
         return runs.run_backtest(
             self.context, runs.BacktestRequest(strategy, panel, costs, timing, initial_cash, whole_shares, rules)
         )
