@@ -71,7 +71,7 @@ def simulate_signals(
         InvalidInput: The signals do not fit the panel or the panel cannot be traded on these terms.
         NotFound: A symbol is not in the panel; near matches are named.
     """
-    rules = PositionRules.agree(direction, sizing, stops)
+    rules = PositionRules(direction, sizing, stops)
     terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
     given: SignalArrays = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
     if short_entries is not None or short_exits is not None:
@@ -141,7 +141,7 @@ def run_strategy(
     agreed = agree_terms(
         panel, costs, execution, initial_cash, whole_shares, limits=limits, rates=rates, initial_state=initial_state
     )
-    terms = replace(agreed, rules=PositionRules.agree(direction, sizing, stops))
+    terms = replace(agreed, rules=PositionRules(direction, sizing, stops))
     done = simulate(strategy, panel, terms)
     benchmark = None if isinstance(strategy, BuyAndHold) else _buy_and_hold(panel, terms)
     return build_result(panel, terms, describe_strategy(strategy), done, benchmark)

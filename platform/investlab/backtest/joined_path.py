@@ -15,6 +15,7 @@ from investlab.analytics.compiled import compiled
 from investlab.backtest.engine import build_result, run_signals
 from investlab.backtest.kernels import METRICS, Book, measure
 from investlab.backtest.orders import signal_array, weight_rows
+from investlab.backtest.position_rules import rules_of
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.simulation import Simulation
 from investlab.backtest.strategies import BuyAndHold, SignalStrategy, Strategy, StrategyDescription, WeightStrategy
@@ -39,9 +40,10 @@ def join_legs(panel: PricePanel, terms: TradingTerms, legs: Sequence[Leg]) -> Si
     """Return the simulation of legs that follow each other, over the whole panel; nothing is held before the first.
 
     Raises:
-        InvalidInput: A strategy gives neither signals nor weights.
+        InvalidInput: A strategy gives neither signals nor weights, or has rules of its positions, which end at borders.
     """
     if isinstance(legs[0].strategy, SignalStrategy):
+        _require_plain(legs, terms)
         wanted = _wanted(panel, legs)
         before = np.vstack([np.zeros((1, wanted.shape[1]), dtype=np.bool_), wanted[:-1]])
         return run_signals(panel, (wanted & ~before, before & ~wanted), terms)
@@ -54,6 +56,16 @@ def join_legs(panel: PricePanel, terms: TradingTerms, legs: Sequence[Leg]) -> Si
         f"{type(legs[0].strategy).__name__} is no strategy.",
         remedy="Give it name, family, and either signals(panel) or weights(panel).",
     )
+
+
+def _require_plain(legs: Sequence[Leg], terms: TradingTerms) -> None:
+    for leg in legs:
+        if not rules_of(leg.strategy, terms.rules).is_plain:
+            raise InvalidInput(
+                f"{type(leg.strategy).__name__} has rules of direction, size or stops, which no account can carry over "
+                "the border of two windows.",
+                remedy="Test it without those rules, or give weights(panel) instead of signals.",
+            )
 
 
 def joined_result(
@@ -137,7 +149,8 @@ def _cut(done: Simulation, panel: PricePanel, terms: TradingTerms, span: range) 
     metrics = np.empty(len(METRICS))
     paid = float((log[:, 6] + np.abs(log[:, 3] * (log[:, 5] - log[:, 4]))).sum())
     measure(book, paid, terms.initial_cash, float(panel.source.sessions_per_year), metrics)
-    return Simulation(book, done.quantities[rows].copy(), done.prices[rows].copy(), log, metrics, done.notes)
+    quantities, prices = done.quantities[rows].copy(), done.prices[rows].copy()
+    return replace(done, book=book, quantities=quantities, prices=prices, log=log, metrics=metrics, final_state=None)
 
 
 def _shown(panel: PricePanel, span: range) -> PricePanel:

@@ -23,30 +23,29 @@ _SHORT = "A short sale credits cash, its holder pays dividends, and borrowing co
 
 @dataclass(frozen=True, slots=True)
 class PositionRules:
-    """What signals trade: which side, how much of the part's equity, and until when."""
+    """What signals trade: which side (`long`, `short` or `both`), how much of the part's equity, and until when.
 
-    direction: Direction = Direction.LONG
+    Raises:
+        InvalidInput: The direction is unknown, or sizing or stops are none.
+    """
+
+    direction: Direction | str = Direction.LONG
     sizing: Sizing = ALL_IN
     stops: Stops = NO_STOPS
 
-    @classmethod
-    def agree(cls, direction: Direction | str, sizing: Sizing, stops: Stops) -> "PositionRules":
-        """Return the rules after checking them.
-
-        Raises:
-            InvalidInput: The direction is unknown, or sizing or stops are none.
-        """
+    def __post_init__(self) -> None:
         try:
-            side = Direction(direction)
+            object.__setattr__(self, "direction", Direction(self.direction))
         except ValueError as error:
             raise InvalidInput(
-                f"Unknown direction {direction!r}.", remedy=f"Use one of {', '.join(Direction)}."
+                f"Unknown direction {self.direction!r}.", remedy=f"Use one of {', '.join(Direction)}."
             ) from error
-        if not isinstance(sizing, Sizing):
-            raise InvalidInput(f"{sizing!r} is no sizing.", remedy="Give Sizing.fraction(0.5), .cash(…) or the like.")
-        if not isinstance(stops, Stops):
-            raise InvalidInput(f"{stops!r} are no stops.", remedy="Give Stops(stop_loss=0.05, …).")
-        return cls(side, sizing, stops)
+        if not isinstance(self.sizing, Sizing):
+            raise InvalidInput(
+                f"{self.sizing!r} is no sizing.", remedy="Give Sizing.fraction(0.5), .cash(…) or the like."
+            )
+        if not isinstance(self.stops, Stops):
+            raise InvalidInput(f"{self.stops!r} are no stops.", remedy="Give Stops(stop_loss=0.05, …).")
 
     @classmethod
     def from_spec(cls, spec: PositionSpec) -> "PositionRules":
@@ -55,7 +54,12 @@ class PositionRules:
 
     def to_spec(self) -> PositionSpec:
         """Return the spec that describes these rules."""
-        return PositionSpec(direction=self.direction, sizing=self.sizing.to_spec(), stops=self.stops.to_spec())
+        return PositionSpec(direction=self.side, sizing=self.sizing.to_spec(), stops=self.stops.to_spec())
+
+    @property
+    def side(self) -> Direction:
+        """Return the direction as what it is."""
+        return Direction(self.direction)
 
     @property
     def is_plain(self) -> bool:
@@ -68,7 +72,7 @@ class PositionRules:
         Raises:
             InvalidInput: There are neither two nor four arrays, or four with the direction `short`.
         """
-        if len(signals) == 4 and self.direction is not Direction.SHORT:
+        if len(signals) == 4 and self.side is not Direction.SHORT:
             return signals
         if len(signals) != 2:
             raise InvalidInput(
@@ -77,16 +81,16 @@ class PositionRules:
             )
         entries, exits = signals
         none = np.zeros(entries.shape, dtype=np.bool_)
-        if self.direction is Direction.LONG:
+        if self.side is Direction.LONG:
             return entries, exits, none, none
-        if self.direction is Direction.SHORT:
+        if self.side is Direction.SHORT:
             return none, none, entries, exits
         return entries, none, exits, none
 
     def describe(self, arrays: int, *, intraday: bool) -> tuple[str, ...]:
         """Return the sentences that say which positions these rules open with two or four arrays of signals."""
-        sides = [_FOUR] if arrays == 4 else [_DIRECTIONS[self.direction]]
-        if arrays == 4 or self.direction is not Direction.LONG:
+        sides = [_FOUR] if arrays == 4 else [_DIRECTIONS[self.side]]
+        if arrays == 4 or self.side is not Direction.LONG:
             sides.append(_SHORT)
         return (*sides, self.sizing.describe(), *self.stops.describe(intraday=intraday))
 

@@ -16,7 +16,7 @@ class Sizing:
     the currency or the volatility a year, `window` the sessions that a volatility looks back.
 
     Raises:
-        InvalidInput: The amount or the window is out of range.
+        InvalidInput: The kind is unknown, or the amount or the window is out of range.
     """
 
     kind: SizingKind = SizingKind.ALL_IN
@@ -24,6 +24,9 @@ class Sizing:
     window: int | None = None
 
     def __post_init__(self) -> None:
+        if self.kind not in list(SizingKind):
+            raise InvalidInput(f"Unknown sizing {self.kind!r}.", remedy="Use Sizing.fraction(0.5) or the like.")
+        object.__setattr__(self, "kind", SizingKind(self.kind))
         require_number(self, "amount", 0.0)
         if self.kind in (SizingKind.ALL_IN, SizingKind.FRACTION) and self.amount > 1.0:
             raise InvalidInput(f"The fraction is {self.amount!r}.", remedy="Give at most 1: nothing can be borrowed.")

@@ -321,7 +321,7 @@ class Workspace:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.
         """
         timing, labels = parse_execution(execution), parse_labels(name, tags, note)
-        panel, rules = admitted(self.context, panel), PositionRules.agree(direction, sizing, stops)
+        panel, rules = admitted(self.context, panel), PositionRules(direction, sizing, stops)
         traded = (strategy, panel, costs, timing, initial_cash, whole_shares, limits, rates, initial_state)
         return runs.run_backtest(self.context, runs.BacktestRequest(*traded, labels=labels, rules=rules))
 

@@ -16,6 +16,7 @@ from investlab.backtest.sweep import sweep
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import BacktestSpec, PanelRequest
+from investlab.schemas.positions import Direction
 from tests.support.panels import random_panel
 
 PANEL = random_panel(5, sessions=80)
@@ -121,12 +122,22 @@ def test_something_else_is_no_rules() -> None:
 
 
 def test_rules_survive_the_record_of_a_run() -> None:
-    rules = PositionRules.agree("both", Sizing.volatility(0.15), Stops(0.05, 0.1, 0.08, 20))
+    rules = PositionRules("both", Sizing.volatility(0.15), Stops(0.05, 0.1, 0.08, 20))
     spec = BacktestSpec(
         panel=PanelRequest(dataset="us", symbols=("A",)), strategy="sma_cross", positions=rules.to_spec()
     )
     read = BacktestSpec.model_validate_json(spec.model_dump_json())
     assert PositionRules.from_spec(read.positions) == rules
+
+
+def test_a_direction_given_as_text_is_that_direction() -> None:
+    assert PositionRules("short") == PositionRules(Direction.SHORT)
+    assert isinstance(PositionRules("short").direction, Direction)
+
+
+def test_an_unknown_kind_of_size_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="Unknown sizing"):
+        Sizing("half", 0.5)  # type: ignore[arg-type]
 
 
 def test_a_record_from_before_rules_is_plain() -> None:
