@@ -135,7 +135,10 @@ def holdouts_frame(context: Context) -> pd.DataFrame:
 
 
 def _holdout(session: Session, owner: str, dataset: str) -> Holdout | None:
-    events = audit.events_of(session, (SEALED, OPENED), subject=_subject(owner, dataset))
+    subject = _subject(owner, dataset)
+    if not audit.is_known(session, subject):
+        return None
+    events = audit.events_of(session, (SEALED, OPENED), subject=subject)
     seals = [event for event in events if event.action == SEALED]
     if not seals:
         return None

@@ -66,6 +66,7 @@ def test_the_distribution_is_that_of_the_paths() -> None:
     assert f"{found['mean']:.2f} on average over 5 paths of 15 splits" in result.sentence
 
 
+@pytest.mark.slow
 def test_noise_earns_nothing_on_the_paths_and_a_planted_edge_does() -> None:
     grid = {"lag": list(range(1, 13))}
     noise = [purged_cross_validation(Echo, grid, echo_panel(seed, 3, 600, 0.0, 1)) for seed in range(25)]
