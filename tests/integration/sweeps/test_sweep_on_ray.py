@@ -77,7 +77,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_node_killed_in_the_middle_changes_nothing(head: RayHead, tmp_path: Path) -> None:
-    """The second node dies in a unit that would take ten minutes; the first one answers nothing before that unit begins.
+    """The second node dies in a unit that would take ten minutes; the first one answers nothing before it begins.
 
     That the sweep ends at all shows that the unit was computed again elsewhere.
     """
