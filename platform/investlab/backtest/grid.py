@@ -57,8 +57,10 @@ class GridPoints(Sequence[Combination]):
         """Return the value of each parameter in every combination."""
         found = {}
         for name, values in self._grid.items():
-            used, at = np.unique(self._indices(self._places, name), return_inverse=True)
-            found[name] = pd.Series([values[place] for place in used]).take(at).reset_index(drop=True)
+            at = self._indices(self._places, name)
+            is_used = np.bincount(at, minlength=len(values)) > 0
+            used = pd.Series([value for value, is_tried in zip(values, is_used, strict=True) if is_tried])
+            found[name] = used.take((is_used.cumsum() - 1)[at]).reset_index(drop=True)
         return found
 
     def _indices(self, places: np.ndarray, name: str) -> np.ndarray:

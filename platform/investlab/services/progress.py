@@ -39,13 +39,17 @@ def _notebook_bar(title: str) -> Iterator[Report]:
     tools: Any = ipython_display
     handle = tools.display(tools.HTML(f"<p>{escape(title)} …</p>"), display_id=True)
     started = shown = monotonic()
+    first: tuple[int, float] | None = None
 
     def report(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal shown, first
         now = monotonic()
+        first = first or (done, now)
         if handle is not None and (now - shown >= BETWEEN_UPDATES_SECONDS or done == total):
             shown = now
-            count = f"{done:,} of {total:,}, {now - started:.0f} s"
+            count = (
+                f"{done:,} of {total:,}, {now - started:.0f} s{_left(done - first[0], now - first[1], total - done)}"
+            )
             bar = f'<progress value="{done}" max="{total}"></progress>'
             handle.update(tools.HTML(f"<p>{escape(title)} {bar} {count}</p>"))
 
@@ -54,3 +58,8 @@ def _notebook_bar(title: str) -> Iterator[Report]:
     finally:
         if handle is not None:
             handle.update(tools.HTML(""))
+
+
+def _left(done: int, seconds: float, missing: int) -> str:
+    """Return the time that is left at the pace so far, as text; empty before there is a pace."""
+    return f", about {seconds * missing / done:.0f} s left" if done and missing else ""

@@ -26,6 +26,29 @@ def test_serial_is_chosen_and_says_why(
         assert executor.map(lambda shared, item: shared + item, 1, [1]).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("seconds", "address", "name", "reason"),
+    [
+        pytest.param(0.05, None, "serial", "auto: about 0.1 s of work, less than 60 s", id="too-little-for-threads"),
+        pytest.param(59.0, None, "threads", "auto: about 59.0 s of work, less than 60 s, on 2 threads", id="threads"),
+        pytest.param(
+            4.0, "127.0.0.1:1", "threads", "auto: about 4.0 s of work, less than 5 s, on 2 threads", id="head"
+        ),
+    ],
+)
+def test_work_that_threads_share_stays_longer_in_this_process(
+    seconds: float, address: str | None, name: str, reason: str
+) -> None:
+    with choose_executor(Settings(ray_address=address), "auto", lambda: seconds, threads=2) as executor:
+        assert (executor.name, executor.reason) == (name, reason)
+
+
+def test_threads_are_chosen_when_asked_for() -> None:
+    with choose_executor(Settings(), "threads", lambda: 0.0) as executor:
+        assert executor.map(lambda shared, item: shared + item, 1, [1, 2]).results == [2, 3]
+        assert (executor.name, executor.reason) == ("threads", "executor=threads")
+
+
 def test_one_worker_is_not_worth_a_head() -> None:
     with choose_executor(Settings(ray_workers=1), "auto", lambda: 60.0) as executor:
         assert executor.name == "serial"

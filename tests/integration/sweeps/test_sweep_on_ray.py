@@ -77,14 +77,14 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_node_killed_in_the_middle_changes_nothing(head: RayHead, tmp_path: Path) -> None:
-    """The second node dies in a unit that would take ten minutes; the first one answers nothing before that unit begins.
+    """The second node dies in a unit that would take ten minutes; the first one answers nothing before it begins.
 
     That the sweep ends at all shows that the unit was computed again elsewhere.
     """
     begun = str(tmp_path / "begun")
 
     with second_node(head) as node:
-        doomed = node.raylet()
+        doomed, deadline = node.raylet(), time.monotonic() + 120.0
 
         @dataclass(frozen=True)
         class Doomed(SmaCross):
@@ -92,8 +92,7 @@ def test_a_node_killed_in_the_middle_changes_nothing(head: RayHead, tmp_path: Pa
                 if os.getppid() == doomed:
                     os.close(os.open(begun, os.O_WRONLY | os.O_CREAT))
                     time.sleep(600.0)
-                until = time.monotonic() + 120.0
-                while not os.path.exists(begun) and time.monotonic() < until:  # noqa: PTH110 (sent to a worker)
+                while not os.path.exists(begun) and time.monotonic() < deadline:  # noqa: PTH110 (sent to a worker)
                     time.sleep(0.01)
                 return SmaCross(self.fast, self.slow).signals(panel)
 
