@@ -326,7 +326,6 @@ def _fill_runs(session: Session) -> None:
     backtests.start_run(session, run_start(pipeline_step="step-0001"))
     backtests.complete_run(session, "run-0001", run_outcome())
     run_labels.label_run(session, "run-0001", RunLabels(name="first", tags=("paper",), note="a note"))
-    run_labels.archive_run(session, "run-0001", at=at(2))
     training.start_training(session, training_start(pipeline_step="step-0001"))
     training.complete_training(session, "tr-0001", training_end())
     registry.add_version(session, "us-ranker", "tr-0001", at=at(2))
