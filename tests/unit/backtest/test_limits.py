@@ -91,6 +91,14 @@ def test_covering_is_never_cut_and_frees_buying_power() -> None:
     assert result.positions.iloc[1].tolist() == [50.0, 0.0]
 
 
+def test_covering_one_short_position_is_not_cut_for_want_of_room_that_another_takes() -> None:
+    """NAV is 2,000 − 100 × 18 = 200; B's price is missing at the fill, so its 900 take all room, yet A is covered."""
+    panel = make_panel({"A": [10, 10, 18, 18], "B": [10, 10, 18, NAN]})
+    result = trade(panel, {0: [-0.5, -0.5], 2: [0.0, 0.0]}, limits=SHORT, execution="next_close")
+    assert result.positions.iloc[-1].tolist() == [0.0, -50.0]
+    assert result.cash.iloc[-1] == 1_100.0
+
+
 @pytest.mark.parametrize(
     ("limits", "wanted", "expected", "note"),
     [
