@@ -22,7 +22,9 @@ _CODE = "strategy code"
 
 
 def compare_runs(context: Context, run_ids: Sequence[str]) -> RunComparison:
-    """Return recorded runs side by side; of a sweep its best trial, of a walk-forward what it traded. An id may be a unique beginning.
+    """Return recorded runs side by side; of a sweep its best trial, of a walk-forward what it traded.
+
+    An id may be a unique beginning.
 
     Raises:
         NotFound: There is no such run; near matches are named.
