@@ -71,10 +71,10 @@ class NotFound(InvestlabError):
 
     @classmethod
     def named(cls, kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> "NotFound":
-        """Build the error for an unknown name, naming its near matches among `known`."""
+        """Build the error for an unknown name, naming its near matches among `known`, the nearest first."""
         names = sorted(set(known))
         near = get_close_matches(name.upper(), [n.upper() for n in names], n=3, cutoff=0.5)
-        matches = [n for n in names if n.upper() in near]
+        matches = sorted((n for n in names if n.upper() in near), key=lambda n: near.index(n.upper()))
         if matches:
             hint = f"Did you mean {', '.join(matches)}?"
         elif names:
