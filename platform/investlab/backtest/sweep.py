@@ -15,18 +15,14 @@ from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.engine import run_strategy, simulate
 from investlab.backtest.grid import Combination, Combinations, GridPoints, expand_grid
 from investlab.backtest.kernels import METRICS
+from investlab.backtest.orders import signal_arrays
+from investlab.backtest.position_rules import rules_of
+from investlab.backtest.signal_sweep import Market, market_of, measure_signals
 from investlab.backtest.sma_kernel import sweep_crossings
-from investlab.backtest.strategies import SmaCross, Strategy, describe_strategy
+from investlab.backtest.strategies import SignalStrategy, SmaCross, Strategy, describe_strategy
 from investlab.backtest.sweep_result import UNCOUNTED, SweepResult
 from investlab.backtest.sweep_work import NoLog, SweepJob, SweepLog, SweepWork
-from investlab.backtest.terms import (
-    TradingTerms,
-    agree_terms,
-    by_instrument,
-    kernel_actions,
-    last_known_prices,
-    terms_notes,
-)
+from investlab.backtest.terms import TradingTerms, agree_terms, by_instrument, terms_notes
 from investlab.core.executor import Executor, Progress, in_process, no_progress, processors
 from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
@@ -43,6 +39,9 @@ SINGLE_CHUNK = 16
 
 CROSS_VALIDATED = 2_000
 """Trials whose returns by block a sweep keeps at most; of more it keeps a fixed random choice of so many."""
+
+PLAIN_SIGNALS = 2
+"""Arrays that a strategy gives which has no signals of its own for short positions: entries and exits."""
 
 Chunk = Sequence[Combination]
 
@@ -224,32 +223,50 @@ def sweep_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
 
 
 def generic_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
-    """Return the rows of any strategy's combinations, one simulation after the other."""
+    """Return the rows of any strategy's combinations, one after the other."""
     rows = np.empty((len(chunk), len(METRICS) + 2 * BLOCKS))
+    market = market_of(task.panel, task.terms)
     for row, one in zip(rows, chunk, strict=True):
-        done = simulate(task.strategy(**one), task.panel, task.terms)
-        row[: len(METRICS)] = done.metrics
-        returns = returns_since(done.book.nav, task.terms.initial_cash)
-        write_block_moments(returns, len(done.book.nav), row[len(METRICS) :])
+        _write_row(task, market, task.strategy(**one), row)
     return rows
+
+
+def _write_row(task: SweepTask, market: Market, strategy: Strategy, row: np.ndarray) -> None:
+    """Write one combination's metrics and block moments; plain signals need no whole simulation for them."""
+    panel, terms = task.panel, task.terms
+    if isinstance(strategy, SignalStrategy) and terms.are_plain and rules_of(strategy, terms.rules).is_plain:
+        signals = signal_arrays(panel, strategy.signals(panel))
+        if len(signals) == PLAIN_SIGNALS:
+            measure_signals(*signals, market, row)
+            return
+    done = simulate(strategy, panel, terms)
+    row[: len(METRICS)] = done.metrics
+    returns = returns_since(done.book.nav, terms.initial_cash)
+    write_block_moments(returns, len(done.book.nav), row[len(METRICS) :])
+
+
+def window_pairs(chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ascending windows of checked pairs of moving averages, and the places of each pair's two in them."""
+    usual = SmaCross()
+    pairs = np.array([(one.get("fast", usual.fast), one.get("slow", usual.slow)) for one in chunk], dtype=np.int64)
+    windows = np.unique(pairs)
+    return windows, np.searchsorted(windows, pairs)
 
 
 def fused_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
     """Return the rows of pairs of moving averages from the fused kernel."""
-    panel, terms = task.panel, task.terms
-    strategies = [SmaCross(**one) for one in chunk]
-    pairs = np.array([(one.fast, one.slow) for one in strategies], dtype=np.int64)
-    windows = np.unique(pairs)
+    panel, market = task.panel, market_of(task.panel, task.terms)
+    windows, pairs = window_pairs(chunk)
     return sweep_crossings(
         by_instrument(point_in_time_prices(panel)),
         windows,
-        np.searchsorted(windows, pairs),
-        by_instrument(terms.reference_prices(panel)),
-        by_instrument(last_known_prices(panel, terms)),
-        kernel_actions(panel, by_column=True),
-        terms.for_kernels(),
-        terms.initial_cash,
-        float(panel.source.sessions_per_year),
+        pairs,
+        market.reference,
+        market.known,
+        market.actions,
+        market.terms,
+        market.initial_cash,
+        market.sessions_per_year,
         BLOCKS,
     )
 

@@ -12,10 +12,11 @@ from investlab.backtest.engine import simulate
 from investlab.backtest.grid import Combination
 from investlab.backtest.kernels import FILL_COLUMNS, Actions, Book, FillTerms
 from investlab.backtest.signal_kernel import Lane, Signals, Trail, own_actions, trade_instrument
+from investlab.backtest.signal_sweep import market_of
 from investlab.backtest.sma_kernel import crossings_of_pairs
 from investlab.backtest.strategies import SmaCross
-from investlab.backtest.sweep import Chunk, SweepPart, SweepTask, chunk_size_of, split_sweep
-from investlab.backtest.terms import by_instrument, kernel_actions, last_known_prices
+from investlab.backtest.sweep import Chunk, SweepPart, SweepTask, chunk_size_of, split_sweep, window_pairs
+from investlab.backtest.terms import by_instrument
 from investlab.backtest.window_measures import MEASURES, Windows, measure_windows
 from investlab.core.executor import Executor, Outcome, Progress
 from investlab.market.adjustment import point_in_time_prices
@@ -103,19 +104,17 @@ def plain_navs(task: SweepTask, chunk: Chunk) -> np.ndarray:
 
 def crossing_navs(task: SweepTask, chunk: Chunk) -> np.ndarray:
     """Return the NAVs (combinations × sessions) of pairs of moving averages, whose averages are computed once."""
-    panel, terms = task.panel, task.terms
-    strategies = [SmaCross(**one) for one in chunk]
-    pairs = np.array([(one.fast, one.slow) for one in strategies], dtype=np.int64)
-    windows = np.unique(pairs)
+    panel, market = task.panel, market_of(task.panel, task.terms)
+    windows, pairs = window_pairs(chunk)
     return trade_pairs(
         by_instrument(point_in_time_prices(panel)),
         windows,
-        np.searchsorted(windows, pairs),
-        by_instrument(terms.reference_prices(panel)),
-        by_instrument(last_known_prices(panel, terms)),
-        kernel_actions(panel, by_column=True),
-        terms.for_kernels(),
-        terms.initial_cash,
+        pairs,
+        market.reference,
+        market.known,
+        market.actions,
+        market.terms,
+        market.initial_cash,
     )
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from investlab.backtest.engine import run_strategy, simulate_signals, simulate_weights
 from investlab.backtest.limits import Limits
 from investlab.backtest.result import BacktestResult
+from investlab.backtest.sizing import Sizing
+from investlab.backtest.stops import Stops
 from investlab.backtest.strategies import BuyAndHold, SmaCross
 from investlab.backtest.sweep import sweep
 from investlab.market.delistings import DelistingTable
@@ -47,8 +49,40 @@ def test_signals_settle_on_the_delistings_session() -> None:
     entries[4, 0] = exits[4, 1] = True
     result = simulate_signals(panel, entries, exits, execution="next_close", initial_cash=1_000.0)
     assert result.nav.tolist() == [1_000.0, 1_000.0, 1_500.0, 1_250.0, 1_250.0]
-    assert result.fills["reason"].tolist() == ["order", "order", "delisting"]
+    assert result.fills["reason"].tolist() == ["signal", "signal", "delisting"]
     assert result.cash.iloc[-1] == 750.0
+
+
+def test_positions_under_rules_are_settled_like_plain_ones() -> None:
+    panel = ending(-0.25)
+    entries, exits = np.zeros(panel.shape, bool), np.zeros(panel.shape, bool)
+    entries[0] = entries[4, 0] = True
+    plain = simulate_signals(panel, entries, exits, execution="next_close", initial_cash=1_000.0)
+    ruled = simulate_signals(panel, entries, exits, stops=Stops(time=50), execution="next_close", initial_cash=1_000.0)
+    assert ruled.nav.tolist() == plain.nav.tolist()
+    assert ruled.cash.tolist() == plain.cash.tolist()
+    assert ruled.positions.equals(plain.positions)
+    assert ruled.fills.equals(plain.fills)
+
+
+def test_a_short_of_signals_is_settled_by_buying_at_that_price() -> None:
+    panel = ending(-1.0)
+    entries, exits = np.zeros(panel.shape, bool), np.zeros(panel.shape, bool)
+    entries[0, 0] = True
+    result = simulate_signals(
+        panel,
+        entries,
+        exits,
+        direction="short",
+        sizing=Sizing.fraction(0.5),
+        execution="next_close",
+        initial_cash=1_000.0,
+    )
+    assert result.nav.tolist() == [1_000.0, 1_000.0, 750.0, 1_250.0, 1_250.0]
+    assert result.fills[["side", "quantity", "fill_price", "reason"]].to_numpy().tolist() == [
+        ["sell", 25.0, 10.0, "signal"],
+        ["buy", 25.0, 0.0, "delisting"],
+    ]
 
 
 def test_the_lot_is_closed_with_its_loss() -> None:
@@ -96,7 +130,7 @@ def test_buying_and_holding_and_fused_sweeps_settle_alike() -> None:
         single = run_strategy(SmaCross(trial.fast, trial.slow), panel)
         assert single.metrics["total_return"] == trial.total_return
     held = run_strategy(BuyAndHold(), panel)
-    assert held.fills["reason"].tolist() == ["order", "order", "delisting"]
+    assert held.fills["reason"].tolist() == ["signal", "signal", "delisting"]
 
 
 def test_without_a_recorded_delisting_the_note_about_old_prices_stays() -> None:

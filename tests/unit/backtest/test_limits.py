@@ -171,7 +171,7 @@ def test_ruin_closes_everything_and_the_rest_is_flat() -> None:
     result = trade(panel, {0: [2.0], 2: [1.0]}, **terms)
     assert result.nav.tolist() == [1_000.0, -200.0, -200.0, -200.0]
     assert result.positions["A"].tolist() == [200.0, 0.0, 0.0, 0.0]
-    assert result.fills["reason"].tolist() == ["order", "ruin"]
+    assert result.fills["reason"].tolist() == ["target", "ruin"]
     assert any("ruined on 2020-01-02" in note for note in result.notes)
     assert np.isfinite(list(result.metrics.values())).all()
 

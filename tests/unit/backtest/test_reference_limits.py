@@ -150,7 +150,7 @@ def test_long_histories_agree_with_the_obvious_backtest_to_1e_12(seed: int, exec
         "rates": Rates(0.03, 0.06, 0.1),
     }
     result = simulate_weights(panel, weights, **terms)
-    assert {"order", "delisting"} <= set(result.fills["reason"])
+    assert {"target", "delisting"} <= set(result.fills["reason"])
     assert_same(result, SlowWeights(panel, weights, **terms).run(), 1e-12)
 
 
