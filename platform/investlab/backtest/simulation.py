@@ -15,7 +15,8 @@ class Simulation:
     """What a kernel computed: the book, positions and prices (sessions × instruments), fills, metrics, remarks.
 
     The first row of all is the panel's session number `first`. `carry` is what accrued (sessions × interest, financing
-    and borrow), None where nothing can; `final_state` is where the portfolio stands at the end, where that is known.
+    and borrow), None where nothing can; `final_state` is where the portfolio stands at the end, where that is known;
+    `opening` the market values of positions taken over from an initial state.
     """
 
     book: Book
@@ -27,6 +28,7 @@ class Simulation:
     first: int = 0
     carry: np.ndarray | None = None
     final_state: PortfolioState | None = None
+    opening: np.ndarray | None = None
 
 
 def empty_book(sessions: int) -> Book:
