@@ -55,7 +55,8 @@ class Holdings:
     """What an attribution starts from, by session: NAV, income, and market values of positions (sessions × symbols).
 
     `fills` has session, symbol, side (`buy`, `sell`), quantity, reference_price, commission and slippage_cost.
-    `initial_value` is the NAV before the first session; `carry` what interest and fees moved cash by, None for nothing.
+    `initial_value` is the NAV before the first session; `carry` what interest and fees moved cash by, `opening` the
+    market values of positions held before the first session, by symbol; None for nothing.
     """
 
     nav: pd.Series
@@ -64,6 +65,7 @@ class Holdings:
     fills: pd.DataFrame
     initial_value: float
     carry: pd.Series | None = None
+    opening: pd.Series | None = None
 
 
 def attribute(holdings: Holdings, sectors: Mapping[str, str], method: Linking | str = Linking.CARINO) -> Attribution:
@@ -99,7 +101,8 @@ def profit_and_loss(holdings: Holdings) -> pd.DataFrame:
     """
     values, fills = holdings.values.to_numpy(dtype=np.float64), holdings.fills
     bought = signed_by_session(fills, holdings.values, fills["quantity"] * fills["reference_price"])
-    gains = np.diff(values, axis=0, prepend=np.zeros((1, values.shape[1]))) - bought
+    before = np.zeros(values.shape[1]) if holdings.opening is None else holdings.opening.to_numpy(dtype=np.float64)
+    gains = np.diff(values, axis=0, prepend=before[np.newaxis]) - bought
     paid = (fills["commission"] + fills["slippage_cost"]).groupby(fills["session"]).sum()
     parts = pd.DataFrame(gains, index=holdings.nav.index, columns=holdings.values.columns)
     cash = pd.DataFrame({COSTS: -paid.reindex(parts.index, fill_value=0.0), INCOME: holdings.income})

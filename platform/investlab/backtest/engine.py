@@ -216,12 +216,13 @@ def build_result(
         panel_id=panel.id,
         source=panel.source,
         instruments=panel.instruments,
-        notes=(*terms_notes(panel, terms), *done.notes, *old_prices(panel, terms, done.quantities)),
+        notes=(*terms_notes(panel, terms), *done.notes, *old_prices(panel, terms, done.prices, done.quantities)),
         benchmark=benchmark,
         limits=terms.limits,
         rates=terms.rates,
         carry=carry,
         final_state=done.final_state,
+        opening=None if done.opening is None else pd.Series(done.opening, index=symbols, name="opening"),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from investlab.analytics.trades import signed_by_session
 from investlab.backtest.kernels import REASONS
 from investlab.market.panel import PricePanel
 
@@ -13,6 +14,32 @@ SIGNAL_CAUSE, TARGET_CAUSE = "signal", "target"
 """Why a fill was made that nothing but a signal or a target weight gave the order for."""
 
 FRAME = "_fills_frame"
+
+
+def with_opening(fills: pd.DataFrame, positions: pd.DataFrame, opening: pd.Series) -> pd.DataFrame:
+    """Return fills after those that positions taken over stand for: bought at their value, before the first session.
+
+    `positions` are quantities after each session's fills, `opening` the market values taken over, by symbol.
+    """
+    traded = signed_by_session(fills, positions, fills["quantity"])[0]
+    before = positions.to_numpy(dtype=np.float64)[0] - traded
+    held = np.flatnonzero(opening.to_numpy() != 0.0)
+    identifiers = dict(zip(fills["symbol"], fills["instrument_id"], strict=True))
+    symbols = [str(positions.columns[int(column)]) for column in held]
+    quantity, price = np.abs(before[held]), opening.to_numpy()[held] / before[held]
+    taken = pd.DataFrame(
+        {
+            "session": positions.index[0],
+            "symbol": pd.Series(symbols, dtype=str),
+            "instrument_id": np.array([identifiers.get(symbol, 0) for symbol in symbols], dtype=np.int64),
+            "side": pd.Series(np.where(before[held] > 0.0, "buy", "sell"), dtype=str),
+            "quantity": quantity,
+            "fill_price": price,
+            "commission": 0.0,
+            "slippage_cost": 0.0,
+        }
+    )
+    return pd.concat([taken, fills[taken.columns]], ignore_index=True) if len(taken) else fills
 
 
 class FrameOnDemand:

@@ -56,10 +56,13 @@ def forced_fills(panel: PricePanel, log: np.ndarray) -> list[str]:
     return notes
 
 
-def old_prices(panel: PricePanel, terms: TradingTerms, quantities: np.ndarray) -> tuple[str, ...]:
-    """Return a note about positions that were marked at an old price; `quantities` are of the panel's last sessions."""
+def old_prices(panel: PricePanel, terms: TradingTerms, prices: np.ndarray, quantities: np.ndarray) -> tuple[str, ...]:
+    """Return a note about positions that were marked at an old price; `quantities` are of the panel's last sessions.
+
+    `prices` are the last known ones: where every close is known, they are the closes themselves.
+    """
     close = panel.values("close")
-    if not np.isnan(close).any():
+    if np.may_share_memory(prices, close):
         return ()
     reference = terms.reference_prices(panel)
     held = held_at_old_price(unwritable(close), unwritable(reference), unwritable(quantities), OLD_PRICE_SESSIONS)

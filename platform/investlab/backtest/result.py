@@ -15,7 +15,7 @@ from investlab.analytics.drawdowns import drawdowns
 from investlab.analytics.returns import peak_before
 from investlab.analytics.trades import Trades, round_trips, share_ratios
 from investlab.backtest.costs import Costs
-from investlab.backtest.fills import FrameOnDemand
+from investlab.backtest.fills import FrameOnDemand, with_opening
 from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.portfolio_state import PortfolioState
 from investlab.backtest.rates import NO_RATES, Rates
@@ -41,7 +41,8 @@ class BacktestResult(Reported):
 
     Short positions are negative quantities. `carry` is what accrued by session in currency (columns interest, and as
     what is paid is negative: financing, borrow), None without rates. `final_state` is where a portfolio of target
-    weights stands at the end; given as `initial_state` to another run it goes on from there.
+    weights stands at the end; given as `initial_state` to another run it goes on from there. `opening` are the market
+    values by symbol that such a run takes over; they count as bought at that state's close.
 
     `metrics` holds fractions (total_return, cagr, volatility, max_drawdown ≤ 0), the annualised sharpe (ddof 1,
     risk-free 0), turnover (one-way, ½Σ|Δw| a year, Δw = reference value of a fill over that session's NAV), costs
@@ -77,6 +78,7 @@ class BacktestResult(Reported):
     rates: Rates = NO_RATES
     carry: pd.DataFrame | None = None
     final_state: PortfolioState | None = None
+    opening: pd.Series | None = None
 
     def __repr__(self) -> str:
         first, last = self.nav.index[0].date(), self.nav.index[-1].date()
@@ -134,7 +136,8 @@ class BacktestResult(Reported):
         """Return round trips matched first in, first out, with `.statistics`; open ones are valued at last prices."""
         sessions = pd.DatetimeIndex(self.nav.index)
         ratios = share_ratios(self.positions, self.fills)
-        return round_trips(self.fills, sessions, share_ratios=ratios, last_prices=self.prices.iloc[-1])
+        fills = self.fills if self.opening is None else with_opening(self.fills, self.positions, self.opening)
+        return round_trips(fills, sessions, share_ratios=ratios, last_prices=self.prices.iloc[-1])
 
     def attribution(self, method: Linking | str = Linking.CARINO) -> Attribution:
         """Return what each instrument, sector, costs and income contributed to the total return; the parts sum to it.
@@ -145,7 +148,7 @@ class BacktestResult(Reported):
         known = self.instruments.get("sector", pd.Series(dtype=str))
         sectors = {str(symbol): str(sector) for symbol, sector in known.items()}
         carry = None if self.carry is None else self.carry.sum(axis=1)
-        held = Holdings(self.nav, self.income, self.values, self.fills, self.initial_cash, carry)
+        held = Holdings(self.nav, self.income, self.values, self.fills, self.initial_cash, carry, self.opening)
         return attribute(held, sectors, method)
 
     @cached_property

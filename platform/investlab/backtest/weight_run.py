@@ -39,6 +39,9 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
             remedy="Give it weight 0 until its first close.",
         )
     first = start.session
+    opening = (
+        None if terms.initial_state is None else _opening_values(panel, terms.initial_state, tape.known[first - 1])
+    )
     book = Book(*(series[first:] for series in record.book))
     return Simulation(
         book=book,
@@ -51,7 +54,14 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
         carry=record.carry[first:] if accrues else None,
         final_state=_closing(panel, holdings, ending),
         cause=TARGET_CAUSE,
+        opening=opening,
     )
+
+
+def _opening_values(panel: PricePanel, state: PortfolioState, known: np.ndarray) -> np.ndarray:
+    """Return the market value of each position that is taken over, 0 where there is none."""
+    quantity = by_column(panel, state.quantities)
+    return np.where(quantity != 0.0, quantity * np.where(quantity != 0.0, known, 0.0), 0.0)
 
 
 def _forced(panel: PricePanel, holdings: Holdings, ending: Ending) -> list[str]:

@@ -106,6 +106,8 @@ def _backtest_header(result: BacktestResult, arrays: Arrays, prefix: str) -> dic
         arrays[prefix + name] = getattr(result, name).to_numpy(np.float64)
     if result.benchmark is not None:
         arrays[f"{prefix}benchmark"] = result.benchmark.to_numpy(np.float64)
+    if result.opening is not None:
+        arrays[f"{prefix}opening"] = result.opening.to_numpy(np.float64)
     if result.carry is not None:
         arrays[f"{prefix}carry"] = result.carry.to_numpy(np.float64)
     texts = {}
@@ -138,6 +140,7 @@ def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> Backtes
     frames: dict[str, Any] = {
         name: pd.DataFrame(arrays[prefix + name], index=index, columns=columns) for name in FRAMES
     }
+    opening = arrays.get(f"{prefix}opening")
     benchmark, carry = arrays.get(f"{prefix}benchmark"), arrays.get(f"{prefix}carry")
     return BacktestResult(
         **fields,
@@ -148,6 +151,7 @@ def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> Backtes
         whole_shares=header["whole_shares"],
         benchmark=None if benchmark is None else pd.Series(benchmark, index=index, name="benchmark"),
         carry=None if carry is None else pd.DataFrame(carry, index=index, columns=pd.Index(CARRY)),
+        opening=None if opening is None else pd.Series(opening, index=columns, name="opening"),
         **_beyond_costs(header),
     )
 

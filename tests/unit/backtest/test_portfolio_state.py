@@ -64,6 +64,18 @@ def test_a_state_is_cash_quantities_and_a_session() -> None:
     assert (result.initial_cash, result.metrics["total_return"]) == (150.0, pytest.approx(160 / 150 - 1))
 
 
+def test_positions_taken_over_count_as_bought_at_the_states_close() -> None:
+    """5 of A at 10 split 2 for 1 and are sold at 6: 10 × (6 − 5); B gains 20 × 1 and is still held."""
+    panel = make_panel({"A": [10, 6, 6], "B": [1, 2, 2], "C": [1, 1, 1]}, actions=[(1, "A", "split", 2.0)])
+    state = PortfolioState(100.0, {"A": 5.0, "B": 20.0}, panel.sessions[0].item())
+    rows = np.array([[np.nan] * 3, [0.0, 0.2, 0.0], [np.nan] * 3])
+    result = simulate_weights(panel, rows, initial_state=state, execution="same_close", limits=Limits(band=0.05))
+    trades, table = result.trades(), result.attribution("frongello").by_instrument
+    assert trades.closed[["symbol", "entry_price", "exit_price", "pnl"]].to_numpy().tolist() == [["A", 5.0, 6.0, 10.0]]
+    assert trades.open[["symbol", "pnl"]].to_numpy().tolist() == [["B", 20.0]]
+    assert table["pnl"].to_dict() == {"A": 10.0, "B": 20.0, "costs": 0.0, "income": 0.0, "other": 0.0}
+
+
 @pytest.mark.parametrize(
     ("state", "error", "match"),
     [
