@@ -40,12 +40,13 @@ def encode_result(result: Result) -> bytes:
     header = _sweep_header(result, arrays) if isinstance(result, SweepResult) else _backtest_header(result, arrays, "")
     text = canonical_json({"format": FORMAT, "arrays": list(arrays), **header}).encode()
     compressor = zlib.compressobj(level=1)
-    pieces = []
+    content = BytesIO()  # hands out what it holds without another copy
     for values in (np.frombuffer(text, dtype=np.uint8), *arrays.values()):
         stream = BytesIO()
         np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
-        pieces.append(compressor.compress(stream.getbuffer()))
-    return b"".join((*pieces, compressor.flush()))
+        content.write(compressor.compress(stream.getbuffer()))
+    content.write(compressor.flush())
+    return content.getvalue()
 
 
 def decode_result(content: bytes) -> Result:
