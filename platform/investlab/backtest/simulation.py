@@ -16,10 +16,9 @@ class Simulation:
     """What a kernel computed: the book, positions and prices (sessions × instruments), fills, metrics, remarks.
 
     The first row of all is the panel's session number `first`. `carry` is what accrued (sessions × interest, financing
-    and borrow), None where nothing can; `final_state` is where the portfolio stands at the end, where that is known.
-    `cause` is the reason of fills that the log gives no other.
     and borrow), None where nothing can; `final_state` is where the portfolio stands at the end, where that is known;
-    `opening` the market values of positions taken over from an initial state.
+    `opening` the market values of positions taken over from an initial state. `cause` is the reason of fills that the
+    log gives no other.
     """
 
     book: Book
@@ -31,11 +30,8 @@ class Simulation:
     first: int = 0
     carry: np.ndarray | None = None
     final_state: PortfolioState | None = None
-<<<<<<< HEAD
     cause: str = SIGNAL_CAUSE
-=======
     opening: np.ndarray | None = None
->>>>>>> eng-weights
 
 
 def empty_book(sessions: int) -> Book:

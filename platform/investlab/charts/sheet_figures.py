@@ -16,6 +16,8 @@ from investlab.charts.units import percent
 BAND_HEIGHT = 132
 LAST_HEIGHT = 150
 HISTOGRAM_HEIGHT = 260
+LABEL_SHARE = 0.2
+"""The part of the histogram's width that a label needs on a narrow page."""
 FINER = {"0%": "0.0%", "0.0": "0.00"}
 """The pattern of a value under the pointer by that of its axis."""
 
@@ -93,12 +95,21 @@ def distribution_chart(tail: Tail) -> hv.Overlay:
             yformatter=style.numeral("0,0"),
             xticks=9,
             yticks=5,
+            xlim=_with_room(bins.edges, tail.conditional_value_at_risk),
             ylim=(0.0, top * 1.12),
             show_legend=False,
             show_grid=True,
             padding=(0.02, 0.0),
         )
     )
+
+
+def _with_room(edges: np.ndarray, marked: float) -> tuple[float, float]:
+    """Return the ends of an axis over all bins on which the label left of a marked value has room."""
+    low, high = float(edges[0]), float(edges[-1])
+    margin = 0.02 * (high - low)
+    room = LABEL_SHARE / (1.0 - LABEL_SHARE) * (high + margin - marked)
+    return min(low - margin, marked - room), high + margin
 
 
 def _mark(value: float, name: str, height: float, align: str) -> list[hv.Element]:

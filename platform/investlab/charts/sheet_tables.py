@@ -13,7 +13,7 @@ from investlab.backtest.summary import BENCHMARK, STRATEGY
 from investlab.charts.facts import judged
 from investlab.charts.figures import BENCHMARK as BENCHMARK_NAME
 from investlab.charts.markup import Html, definitions, element, join, table
-from investlab.charts.units import MISSING, count, day, listed, money, number, percent
+from investlab.charts.units import MISSING, count, day, money, number, percent
 
 Shown = Callable[[float | None], str]
 
@@ -203,12 +203,6 @@ def costs_table(costs: pd.DataFrame, currency: str, shown: int) -> Html:
 def said(sentences: Iterable[str]) -> Html:
     """Return sentences as paragraphs."""
     return join(element("p", sentence) for sentence in sentences)
-
-
-def names(symbols: Iterable[str], most: int) -> str:
-    """Return up to `most` names as a sentence lists them."""
-    found = list(symbols)
-    return listed(found) if len(found) <= most else f"{', '.join(found[:most])} and {len(found) - most:,} more"
 
 
 def _cell(value: float, reach: float) -> Html:

@@ -46,9 +46,7 @@ def tear_sheet_of(result: BacktestResult) -> Sheet:
         _attribution(sheet.attribution, currency),
         Section("Fills", above=last_fills(result)),
     )
-    return Sheet(
-        str(result.strategy), _top(result, sheet), tuple(each for each in sections if each), _foot(result, sheet)
-    )
+    return Sheet(str(result.strategy), _top(result, sheet), tuple(each for each in sections if each), _foot(result))
 
 
 def headline(result: BacktestResult) -> Html:
@@ -107,7 +105,7 @@ def _top(result: BacktestResult, sheet: TearSheet) -> Html:
     )
 
 
-def _foot(result: BacktestResult, sheet: TearSheet) -> Html:
+def _foot(result: BacktestResult) -> Html:
     source = result.source
     stands = [("Licence", source.licence), ("Origin", source.origin)]
     title = element("p", "What it stands on", class_="il-heading", role="heading", aria_level="3")
