@@ -237,7 +237,8 @@ def _write_row(task: SweepTask, market: Market, strategy: Strategy, row: np.ndar
     if isinstance(strategy, SignalStrategy) and terms.are_plain and rules_of(strategy, terms.rules).is_plain:
         signals = signal_arrays(panel, strategy.signals(panel))
         if len(signals) == PLAIN_SIGNALS:
-            measure_signals(*signals, market, row)
+            entries, exits = signals
+            measure_signals(entries, exits, market, row)
             return
     done = simulate(strategy, panel, terms)
     row[: len(METRICS)] = done.metrics
