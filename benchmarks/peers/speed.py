@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
 
 ENGINES = ("numba", "rust")
+MANY_WINDOWS = 100
 PACKAGES = ("vectorbt", "vectorbt-rust", "numpy", "numba", "pandas")
 
 
@@ -48,10 +50,25 @@ def crossings(close: pd.Series, work: dict, windows: int, engine: str) -> pd.Dat
     return five_metrics(made)
 
 
-def given_signals(close: pd.Series, entries: np.ndarray, exits: np.ndarray, work: dict, engine: str) -> pd.DataFrame:
-    """Return the metrics of signals made elsewhere, one column a combination."""
-    made = vbt.Portfolio.from_signals(close, pd.DataFrame(entries), pd.DataFrame(exits), engine=engine, **work["terms"])
-    return five_metrics(made)
+@numba.njit
+def breaks(close: np.ndarray, window: int, entries: np.ndarray, exits: np.ndarray) -> None:
+    """Enter above the highest of the closes before, leave below the lowest."""
+    for t in range(window, len(close)):
+        high, low = -np.inf, np.inf
+        for before in range(t - window, t):
+            high, low = max(high, close[before]), min(low, close[before])
+        entries[t], exits[t] = close[t] > high, close[t] < low
+
+
+def breakouts(close: pd.Series, work: dict, engine: str) -> pd.DataFrame:
+    """Return the metrics of a strategy of one's own in numba, one column a window."""
+    windows = work["breakouts"]
+    entries = np.zeros((len(close), len(windows)), dtype=np.bool_, order="F")
+    exits = np.zeros_like(entries)
+    for place, window in enumerate(windows):
+        breaks(close.to_numpy(), window, entries[:, place], exits[:, place])
+    signals = pd.DataFrame(entries, index=close.index), pd.DataFrame(exits, index=close.index)
+    return five_metrics(vbt.Portfolio.from_signals(close, *signals, engine=engine, **work["terms"]))
 
 
 def best_of(work: Callable[[], pd.DataFrame], repeats: int) -> tuple[float, pd.DataFrame]:
@@ -74,14 +91,13 @@ def main() -> None:
     rows = []
     for engine in ENGINES:
         crossings(close, work, 10, engine)
-        signals = (arrays["entries"], arrays["exits"])
-        seconds, found = best_of(lambda e=engine, s=signals: given_signals(close, *s, work, e), work["repeats"])
-        rows.append(["signals", engine, len(found), seconds, 0.0, found["total_return"].tolist()])
+        breakouts(close, work, engine)
+        seconds, found = best_of(lambda e=engine: breakouts(close, work, e), work["repeats"])
+        rows.append(["breakout", engine, len(found), seconds, 0.0, found["total_return"].tolist()])
         for windows in work["windows"]:
-            before = peak_mib()
-            repeats = work["repeats"] if windows < 100 else 1
+            before, repeats = peak_mib(), work["repeats"] if windows < MANY_WINDOWS else 1
             seconds, found = best_of(lambda e=engine, w=windows: crossings(close, work, w, e), repeats)
-            rows.append(["sma", engine, len(found), seconds, peak_mib() - before, found["total_return"].tolist()])
+            rows.append(["sma_cross", engine, len(found), seconds, peak_mib() - before, found["total_return"].tolist()])
     names = ("work", "engine", "combinations", "seconds", "added_mib", "total_return")
     report = {
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
