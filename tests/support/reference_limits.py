@@ -222,7 +222,7 @@ class SlowWeights:
         self.own.cash = cash if self.borrows else max(cash, 0.0)
         left = self.own.held.get(column, 0.0) - quantity
         self.own.held[column] = 0.0 if abs(left) <= 1e-12 * quantity else left
-        self.own.fills.append((t, column, decided, -quantity, reference, price, fee, "order"))
+        self.own.fills.append((t, column, decided, -quantity, reference, price, fee, "target"))
 
     def power(self, t: int) -> float:
         """Return gross cap × NAV − gross exposure, at fill prices or else the last known ones."""
@@ -263,7 +263,7 @@ class SlowWeights:
         self.own.cash = cash if self.borrows else max(cash, 0.0)
         left = held + quantity
         self.own.held[column] = 0.0 if abs(left) <= 1e-12 * quantity else left
-        self.own.fills.append((t, column, decided, quantity, reference, price, fee, "order"))
+        self.own.fills.append((t, column, decided, quantity, reference, price, fee, "target"))
         left_power = power - quantity * price - fee
         return left_power if self.borrows else max(left_power, 0.0)
 

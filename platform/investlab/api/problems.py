@@ -21,6 +21,7 @@ REMEDIES = {
     "mixed_data": "Use data of one dataset and one price basis.",
     "model_unavailable": "Register and promote a model version, or ask again after the seconds that Retry-After names.",
     "not_found": "Check the spelling; `detail` names near matches where there are any.",
+    "holdout_sealed": "End before the holdout begins, or open it with a reason; every opening is counted.",
     "not_reproducible": "`detail` names what cannot be determined or rebuilt.",
     "payload_too_large": "Send less at once; INVESTLAB_MAX_BODY_MIB is the limit.",
     "quality_rejected": "Nothing was stored. The quality report names the bars; correct the source and ingest again.",

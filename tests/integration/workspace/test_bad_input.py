@@ -64,7 +64,9 @@ def one_sentence(capsys: Capture) -> str:
             "no parameter 'fats'. Did you mean fast?",
             id="unknown-parameter",
         ),
-        pytest.param([*RUN[:3], "sma_corss", *ON, "AAA"], 3, "Did you mean sma_cross?", id="unknown-strategy"),
+        pytest.param(
+            [*RUN[:3], "sma_corss", *ON, "AAA"], 3, "Did you mean sma_cross, ema_cross?", id="unknown-strategy"
+        ),
         pytest.param([*RUN, "--dataset", "test-rwa", "--symbols", "AAA"], 3, "Did you mean test-raw?", id="dataset"),
         pytest.param([*RUN, *ON, "AAA", "--start", "soon"], 2, "start 'soon' is no date", id="no-date"),
         pytest.param([*RUN, *ON, "AAA", "--execution", "now"], 2, "Unknown execution 'now'", id="execution"),

@@ -134,7 +134,7 @@ def test_a_wrong_question_is_not_asked_again(server: AlpacaServer, status: int) 
 
 
 def test_unknown_names_get_near_matches(server: AlpacaServer) -> None:
-    with pytest.raises(NotFound, match="Did you mean AAA, META"):
+    with pytest.raises(NotFound, match="Did you mean META, AAA"):
         fetch(server, "METAA")
     with pytest.raises(NotFound, match="Did you mean .*alpaca-sip-raw"):
         provider_of(server).fetch(FetchRequest("alpaca-sip-rw"))

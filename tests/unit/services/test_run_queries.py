@@ -77,7 +77,7 @@ def test_what_cannot_be_read_is_named(text: str, named: str) -> None:
 
 
 def test_an_unknown_key_names_near_ones() -> None:
-    with pytest.raises(NotFound, match="Did you mean status, strategy"):
+    with pytest.raises(NotFound, match="Did you mean strategy, status"):
         parse_query("strategi:macd")
 
 
