@@ -6,6 +6,8 @@ import importlib.metadata
 import platform
 import re
 import subprocess
+import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +48,13 @@ def code_identity() -> str:
 
 @functools.cache
 def lock_hash() -> str:
-    """Return the hash of the interpreter's version and of every installed distribution's name and version."""
-    installed = {_named(found) for found in importlib.metadata.distributions()}
+    """Return the hash of the interpreter's version and of every installed distribution's name and version.
+
+    What a package carries within itself and puts on the path when it is imported, as Ray does, is not counted.
+    """
+    packages = Path(sysconfig.get_path("purelib"))
+    paths = [path for path in sys.path if packages not in Path(path).parents]
+    installed = {_named(found) for found in importlib.metadata.distributions(path=paths)}
     lines = [f"python=={platform.python_version()}", *sorted(installed)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -13,7 +13,6 @@ import pytest
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
 from investlab.backtest.sweep_result import SweepResult
-from investlab.core.identity import code_identity, lock_hash, source_version
 from investlab.schemas.ledger import RunQuery
 from investlab.services.workspace import Workspace
 from investlab.store.repositories import backtests
@@ -75,8 +74,6 @@ def check_plain(lab: Workspace, cash: float) -> SweepResult:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with pytest.MonkeyPatch.context() as patching:
-        for known in (code_identity, lock_hash, source_version):
-            known.cache_clear()  # earlier tests may have shown this process other code than the drivers see
         opened = open_with_bars(patching, tmp_path_factory.mktemp("sweeps") / "home")
         swept(opened, 1.0, "serial")  # compiles
         yield opened

@@ -316,3 +316,11 @@ def test_git_state_says_whether_the_tree_is_dirty(tmp_path: Path) -> None:
     assert len(state.commit) == 40
     (tmp_path / "new.py").write_text("")
     assert git_state(tmp_path) == identity.GitState(state.commit, dirty=True)
+
+
+def test_what_ray_puts_on_the_path_when_imported_changes_no_lock_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = identity.lock_hash.__wrapped__()
+    carried = Path(str(importlib.metadata.distribution("ray").locate_file("ray/thirdparty_files")))
+    assert list(importlib.metadata.distributions(path=[str(carried)]))
+    monkeypatch.syspath_prepend(str(carried))
+    assert identity.lock_hash.__wrapped__() == before
