@@ -1,6 +1,7 @@
 """The executor protocol and its forms within this process: ordered maps and streams with shared data put once."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Executor(Protocol):
         ...
 
 
-class StreamingExecutor:
+class StreamingExecutor(ABC):
     """What every executor shares: a map is a stream put in order."""
 
     name = ""
@@ -83,11 +84,11 @@ class StreamingExecutor:
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
 
+    @abstractmethod
     def stream(
         self, function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
     ) -> Generator[Answer[Result]]:
         """Yield the answer to each item as soon as it is there."""
-        raise NotImplementedError
 
     def map(
         self,
