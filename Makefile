@@ -31,7 +31,8 @@ check: setup ## format, lint, types, import contracts and the fast tests, in und
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@mkdir -p var; $(BIN)/mypy > var/types.log 2>&1 & types=$$!; \
-	$(BIN)/python -c "from investlab.backtest.warm import warm_kernels; warm_kernels()" && \
+	$(BIN)/python -m investlab.backtest.warm weights & weights=$$!; \
+	$(BIN)/python -m investlab.backtest.warm signals; wait $$weights; \
 	$(BIN)/lint-imports && $(BIN)/python -m pytest tests/unit tests/architecture $(FAST); tests=$$?; \
 	wait $$types; types=$$?; cat var/types.log; exit $$((tests || types))
 

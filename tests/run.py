@@ -83,6 +83,13 @@ def run(part: Part) -> int:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def warm_kernels() -> None:
+    """Compile all kernels once, so that the processes of the tests do not each do it for themselves."""
+    command = [sys.executable, "-m", "investlab.backtest.warm"]
+    for process in [subprocess.Popen([*command, part], cwd=ROOT) for part in ("signals", "weights")]:
+        process.wait()
+
+
 def main() -> int:
     """Run all parts, whatever becomes of each, and print the sum."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -95,6 +102,7 @@ def main() -> int:
     REPORTS.mkdir(parents=True)
     (ROOT / "var" / "coverage").mkdir(exist_ok=True)
 
+    warm_kernels()
     total, codes, lines = Count(), [], []
     for part in parts(seed):
         started = time.monotonic()

@@ -25,6 +25,7 @@ from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
 from investlab.backtest.sweep_result import SweepResult
 from investlab.core.config import Settings
+from investlab.core.executor import StreamingExecutor
 from investlab.core.identity import code_identity, lock_hash, source_version
 from investlab.market.panel import PricePanel
 from investlab.services.workspace import Workspace, open_workspace, silent_progress
@@ -113,7 +114,7 @@ def killed_drivers(home: Path) -> Iterator[Drivers]:
 
 def serve(home: Path, tasks: TextIO) -> None:
     """Fork a driver for each task; units are small and logged often, so that kills meet every stage."""
-    sweep_work.LEAST_SECONDS, sweep_work.LOG_SECONDS = 0.01, (0.02, 0.02)
+    StreamingExecutor.least_unit_seconds, sweep_work.LOG_SECONDS = 0.01, (0.02, 0.02)
     code_identity(), lock_hash(), source_version()
     sweep(MarkedCross, {"fast": [2, 3]}, random_panel(0, sessions=100, instruments=3))  # loads the kernels
     child = 0

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import Parameter, signature
@@ -11,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from investlab.backtest.parameters import ParameterRule, rules_checked
 from investlab.backtest.strategies import Strategy
 from investlab.core.errors import InvalidInput, UnknownParameter
 
@@ -53,14 +55,21 @@ class GridPoints(Sequence[Combination]):
                 yield from ({} for _ in block)
             yield from (dict(zip(self._grid, row, strict=True)) for row in zip(*chosen, strict=True))
 
-    def columns(self) -> dict[str, pd.Series]:
+    def numbers(self, name: str, default: int) -> np.ndarray:
+        """Return the whole numbers that one parameter is in every combination; the default where it is not varied."""
+        if name not in self._grid:
+            return np.full(len(self), default, dtype=np.int64)
+        values: np.ndarray = np.array(self._grid[name], dtype=np.int64)[self._indices(self._places, name)]
+        return values
+
+    def columns(self) -> dict[str, pd.api.extensions.ExtensionArray]:
         """Return the value of each parameter in every combination."""
         found = {}
         for name, values in self._grid.items():
             at = self._indices(self._places, name)
             is_used = np.bincount(at, minlength=len(values)) > 0
             used = pd.Series([value for value, is_tried in zip(values, is_used, strict=True) if is_tried])
-            found[name] = used.take((is_used.cumsum() - 1)[at]).reset_index(drop=True)
+            found[name] = used.array.take((is_used.cumsum() - 1)[at])
         return found
 
     def _indices(self, places: np.ndarray, name: str) -> np.ndarray:
@@ -93,20 +102,60 @@ def expand_grid(strategy: type[Strategy], grid: Mapping[str, Sequence[Any]]) -> 
             raise InvalidInput(f"The grid gives no list of values for {name}.", remedy="Give at least one value.")
     given = {name: tuple(values) for name, values in grid.items()}
     count = prod(len(values) for values in given.values())
-    valid = array("q")
-    refusal: InvalidInput | None = None
-    for place, combination in enumerate(GridPoints(given, np.arange(count))):
-        try:
-            strategy(**combination)
-        except InvalidInput as error:
-            refusal = refusal or error
-        else:
-            valid.append(place)
-    if not valid and refusal is not None:
+    rules = rules_checked(strategy)
+    valid = _accepted_one_by_one(strategy, given) if rules is None else _accepted_by(rules, strategy, given)
+    if not len(valid):
+        _tell_refusal(strategy, GridPoints(given, np.zeros(1, dtype=np.int64))[0])
+    return Combinations(GridPoints(given, valid), count - len(valid))
+
+
+def _tell_refusal(strategy: type[Strategy], combination: Combination) -> None:
+    try:
+        strategy(**combination)
+    except InvalidInput as error:
         raise InvalidInput(
-            f"{strategy.__name__} refuses every combination of the grid: {refusal.detail}", remedy=refusal.remedy
+            f"{strategy.__name__} refuses every combination of the grid: {error.detail}", remedy=error.remedy
+        ) from error
+
+
+def _accepted_one_by_one(strategy: type[Strategy], grid: Mapping[str, tuple[Any, ...]]) -> np.ndarray:
+    """Return the places of the combinations that the strategy can be made with."""
+    valid = array("q")
+    for place, combination in enumerate(GridPoints(grid, np.arange(prod(len(values) for values in grid.values())))):
+        with suppress(InvalidInput):
+            strategy(**combination)
+            valid.append(place)
+    return np.array(valid, dtype=np.int64)
+
+
+def _accepted_by(
+    rules: Sequence[ParameterRule], strategy: type[Strategy], grid: Mapping[str, tuple[Any, ...]]
+) -> np.ndarray:
+    """Return the places of the combinations that the rules accept: each rule sees each value once, not each place."""
+    values = {name: declared.default for name, declared in signature(strategy).parameters.items()}
+    axes = {name: grid.get(name, (default,)) for name, default in values.items()}
+    order = [*grid, *(name for name in axes if name not in grid)]
+    fitting = {name: np.ones(len(axes[name]), dtype=np.bool_) for name in order}
+    for rule in (rule for rule in rules if len(rule.names) == 1):
+        fitting[rule.names[0]] &= rule.accepts(axes[rule.names[0]])
+    valid = np.ones((1,) * len(order), dtype=np.bool_)
+    for name in order:
+        valid = valid & _along(fitting[name], (name,), order)
+    for rule in (rule for rule in rules if len(rule.names) > 1):
+        chosen = [np.flatnonzero(fitting[name]) for name in rule.names]
+        table = np.zeros([len(axes[name]) for name in rule.names], dtype=np.bool_)
+        table[np.ix_(*chosen)] = rule.accepts(
+            *([axes[name][at] for at in places] for name, places in zip(rule.names, chosen, strict=True))
         )
-    return Combinations(GridPoints(given, np.array(valid, dtype=np.int64)), count - len(valid))
+        valid = valid & _along(table, rule.names, order)
+    return np.flatnonzero(valid)
+
+
+def _along(table: np.ndarray, names: Sequence[str], order: Sequence[str]) -> np.ndarray:
+    """Return a table over some parameters as one over all in order, of length 1 along the others."""
+    arranged = table.transpose(np.argsort([order.index(name) for name in names]))
+    size = iter(arranged.shape)
+    return arranged.reshape([next(size) if name in names else 1 for name in order])
 
 
 def _check_names(strategy: type[Strategy], grid: Mapping[str, Sequence[Any]]) -> None:

@@ -14,7 +14,7 @@ from skfolio.exceptions import SkfolioError
 from skfolio.optimization import MeanRisk, ObjectiveFunction, RiskBudgeting
 from threadpoolctl import threadpool_limits
 
-from investlab.backtest.parameters import require_number, require_whole
+from investlab.backtest.parameters import Between, Whole, checked
 from investlab.backtest.rebalancing import PastReturns
 from investlab.backtest.weight_strategies import monthly_weights, scaled_to_one
 from investlab.market.panel import PricePanel
@@ -27,6 +27,7 @@ PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("lookback_sessions", 2))
 class MinimumVariance:
     """The long-only portfolio, fully invested, that would have varied least over the lookback.
 
@@ -45,9 +46,6 @@ class MinimumVariance:
 
     lookback_sessions: int = 252
 
-    def __post_init__(self) -> None:
-        require_whole(self, "lookback_sessions", 2)
-
     def weights(self, panel: PricePanel) -> np.ndarray:
         """Return the weights at each month's first session with enough history (sessions × instruments).
 
@@ -58,6 +56,7 @@ class MinimumVariance:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("lookback_sessions", 2))
 class RiskParity:
     """The long-only portfolio, fully invested, in which every instrument contributes the same to the variance.
 
@@ -76,9 +75,6 @@ class RiskParity:
 
     lookback_sessions: int = 252
 
-    def __post_init__(self) -> None:
-        require_whole(self, "lookback_sessions", 2)
-
     def weights(self, panel: PricePanel) -> np.ndarray:
         """Return the weights at each month's first session with enough history (sessions × instruments).
 
@@ -89,6 +85,7 @@ class RiskParity:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("lookback_sessions", 2), Between("risk_aversion", 0.0))
 class MeanVariance:
     """The long-only portfolio, fully invested, with the best trade of mean return against variance.
 
@@ -107,10 +104,6 @@ class MeanVariance:
 
     lookback_sessions: int = 252
     risk_aversion: float = 5.0
-
-    def __post_init__(self) -> None:
-        require_whole(self, "lookback_sessions", 2)
-        require_number(self, "risk_aversion", 0.0)
 
     def weights(self, panel: PricePanel) -> np.ndarray:
         """Return the weights at each month's first session with enough history (sessions × instruments).

@@ -13,7 +13,7 @@ import pandas as pd
 
 from investlab.analytics.out_of_sample import CombinatorialPlan
 from investlab.backtest.costs import FREE, Costs
-from investlab.backtest.grid import Combination, expand_grid
+from investlab.backtest.grid import GridPoints, expand_grid
 from investlab.backtest.purged_result import CrossValidationResult
 from investlab.backtest.strategies import Strategy, describe_strategy
 from investlab.backtest.sweep import SweepTask
@@ -120,14 +120,16 @@ def run_cross_validation(
     )
 
 
-def _returns_of(task: SweepTask, combinations: Sequence[Combination], chosen: np.ndarray) -> dict[int, np.ndarray]:
+def _returns_of(task: SweepTask, combinations: GridPoints, chosen: np.ndarray) -> dict[int, np.ndarray]:
     """Return the returns by session of every combination that some split chose."""
-    return {int(place): session_returns(navs_of(task, (combinations[place],))[0]) for place in np.unique(chosen)}
+    return {
+        int(place): session_returns(navs_of(task, combinations[place : place + 1])[0]) for place in np.unique(chosen)
+    }
 
 
 def _splits_table(
     task: CrossValidationTask,
-    combinations: Sequence[Combination],
+    combinations: GridPoints,
     chosen: np.ndarray,
     numbers: tuple[np.ndarray, Mapping[int, np.ndarray]],
 ) -> pd.DataFrame:

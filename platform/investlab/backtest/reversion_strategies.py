@@ -7,13 +7,14 @@ import numpy as np
 
 from investlab.backtest.indicators import mark_switches, mean_and_deviation, relative_strength
 from investlab.backtest.kernels import TOLERANCE
-from investlab.backtest.parameters import require_ascending, require_number, require_whole
+from investlab.backtest.parameters import Ascending, Between, Whole, checked
 from investlab.backtest.terms import by_instrument
 from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("window", 1), Between("lower", 0.0, 100.0), Between("upper", 0.0, 100.0), Ascending("lower", "upper"))
 class RsiReversion:
     """Long from a relative strength index under `lower` until one over `upper`.
 
@@ -33,12 +34,6 @@ class RsiReversion:
     lower: float = 30.0
     upper: float = 70.0
 
-    def __post_init__(self) -> None:
-        require_whole(self, "window", 1)
-        require_number(self, "lower", 0.0, 100.0)
-        require_number(self, "upper", 0.0, 100.0)
-        require_ascending(self, "lower", "upper")
-
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) where the index passes its levels (sessions × instruments)."""
         prices = by_instrument(point_in_time_prices(panel))
@@ -51,6 +46,7 @@ class RsiReversion:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("window", 2), Between("deviations", 0.0))
 class BollingerReversion:
     """Long from a close under the lower Bollinger band until one over the moving average.
 
@@ -68,10 +64,6 @@ class BollingerReversion:
 
     window: int = 20
     deviations: float = 2.0
-
-    def __post_init__(self) -> None:
-        require_whole(self, "window", 2)
-        require_number(self, "deviations", 0.0)
 
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) where closes pass the band and the mean (sessions × instruments)."""

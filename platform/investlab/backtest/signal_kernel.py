@@ -45,6 +45,18 @@ def decide(order: int, held: bool, entry: bool, leave: bool) -> int:
 
 
 @compiled
+def next_to_act_on(signals: Signals, signal: int, held: bool, before: int) -> int:
+    """Return the next signal that matters while no order stands; after a session `before` each may.
+
+    In position an entry asks for nothing, out of it an exit, until a corporate action may have changed the position.
+    """
+    wanted = signals.leave if held else signals.entry
+    while signal < len(wanted) and not wanted[signal] and signals.session[signal] < before:
+        signal += 1
+    return signal
+
+
+@compiled
 def fill(order: int, quantity: float, reference: float, cash: float, terms: FillTerms) -> tuple[float, float, float]:
     """Return (change of quantity, fill price, commission) of buying with all cash or selling all."""
     if order > 0:
@@ -113,8 +125,10 @@ def trade_instrument(
     quantity, paid = 0.0, 0.0
     order, decided, ahead, unpaid, signal, t = 0, -1, 0, 0, 0, -1
     while True:
-        following = signals.session[signal] + lag if signal < len(signals.session) else sessions
         acting = actions.session[ahead] if ahead < len(actions.session) else sessions
+        if order == 0:
+            signal = next_to_act_on(signals, signal, quantity > 0.0, acting - lag)
+        following = signals.session[signal] + lag if signal < len(signals.session) else sessions
         event = t + 1 if order != 0 else min(following, acting, sessions)
         hold(max(t, 0), event, quantity, cash, lane, book, trail)
         t = event

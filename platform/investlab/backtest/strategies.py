@@ -7,10 +7,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from investlab.backtest.kernels import TOLERANCE
-from investlab.backtest.parameters import require_whole
+from investlab.backtest.parameters import Ascending, Whole, checked
 from investlab.backtest.sma_kernel import find_crossings, moving_averages
 from investlab.backtest.terms import by_instrument
-from investlab.core.errors import InvalidInput
 from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
 
@@ -77,6 +76,7 @@ def describe_strategy(strategy: Strategy | type[Strategy]) -> StrategyDescriptio
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("fast", 1), Whole("slow", 1), Ascending("fast", "slow"))
 class SmaCross:
     """Long while the fast moving average of adjusted closes lies above the slow one.
 
@@ -92,15 +92,6 @@ class SmaCross:
 
     fast: int = 20
     slow: int = 100
-
-    def __post_init__(self) -> None:
-        require_whole(self, "fast", 1)
-        require_whole(self, "slow", 1)
-        if self.fast >= self.slow:
-            raise InvalidInput(
-                f"The fast window {self.fast} is not shorter than the slow window {self.slow}.",
-                remedy="Give fast < slow.",
-            )
 
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) at the crossings of the two averages (sessions × instruments)."""
@@ -119,6 +110,12 @@ class SmaCross:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(
+    Whole("k", 1),
+    Whole("lookback_sessions", 1),
+    Whole("skip_sessions", 0),
+    Ascending("skip_sessions", "lookback_sessions"),
+)
 class MonthlyMomentum:
     """Equal parts of the `k` instruments with the strongest twelve-month growth, leaving out the last month.
 
@@ -138,16 +135,6 @@ class MonthlyMomentum:
     k: int = 5
     lookback_sessions: int = 252
     skip_sessions: int = 21
-
-    def __post_init__(self) -> None:
-        require_whole(self, "k", 1)
-        require_whole(self, "lookback_sessions", 1)
-        require_whole(self, "skip_sessions", 0)
-        if self.skip_sessions >= self.lookback_sessions:
-            raise InvalidInput(
-                f"skip_sessions {self.skip_sessions} leaves nothing of lookback_sessions {self.lookback_sessions}.",
-                remedy="Give skip_sessions < lookback_sessions.",
-            )
 
     def weights(self, panel: PricePanel) -> np.ndarray:
         """Return the wanted weights at each month's first session with enough history (sessions × instruments)."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from investlab.analytics.returns import returns_since
 from investlab.analytics.symmetric_splits import BLOCKS, write_block_moments
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.engine import run_strategy, simulate
-from investlab.backtest.grid import Combination, Combinations, GridPoints, expand_grid
+from investlab.backtest.grid import Combinations, GridPoints, expand_grid
 from investlab.backtest.kernels import METRICS
 from investlab.backtest.orders import signal_arrays
 from investlab.backtest.position_rules import rules_of
@@ -28,7 +29,7 @@ from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
 
-FUSED_CHUNK = 256
+FUSED_CHUNK = 1024
 """Combinations in one unit of work of the fused kernel at most."""
 
 FUSED_LANES = 100_000
@@ -43,10 +44,8 @@ CROSS_VALIDATED = 2_000
 PLAIN_SIGNALS = 2
 """Arrays that a strategy gives which has no signals of its own for short positions: entries and exits."""
 
-Chunk = Sequence[Combination]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SweepTask:
     """What every unit of work of a sweep shares."""
 
@@ -54,12 +53,25 @@ class SweepTask:
     panel: PricePanel
     terms: TradingTerms
 
+    @cached_property
+    def market(self) -> Market:
+        """Return the panel and the terms as the kernels of signals take them, made once in each process."""
+        return market_of(self.panel, self.terms)
+
+    @cached_property
+    def closes(self) -> np.ndarray:
+        """Return the adjusted closes that strategies see (instruments × sessions), made once in each process."""
+        return by_instrument(point_in_time_prices(self.panel))
+
+    def __reduce__(self) -> tuple[type["SweepTask"], tuple[Any, ...]]:
+        return SweepTask, (self.strategy, self.panel, self.terms)  # what was made of them is made anew there
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SweepPart:
     """One unit of work: combinations, and the places of those whose returns by block are kept."""
 
-    combinations: Chunk
+    combinations: GridPoints
     kept: np.ndarray
 
 
@@ -170,7 +182,7 @@ def _result(planned: PlannedSweep, executor: Executor, pids: tuple[int, ...]) ->
         basis=panel.basis,
         panel_id=panel.id,
         source=panel.source,
-        instruments=panel.instruments,
+        instruments=best_result.instruments,
         notes=tuple(notes),
         executor=executor.name,
         worker_pids=pids,
@@ -194,7 +206,7 @@ def kept_trials(count: int) -> np.ndarray:
     return np.arange(count)
 
 
-def split_sweep(combinations: Chunk, size: int) -> list[SweepPart]:
+def split_sweep(combinations: GridPoints, size: int) -> list[SweepPart]:
     """Return the units of work in grid order; which trials are kept depends on their number alone."""
     count = len(combinations)
     kept, starts = kept_trials(count), range(0, count, size)
@@ -217,28 +229,27 @@ def sweep_part(task: SweepTask, part: SweepPart) -> tuple[np.ndarray, np.ndarray
     return metrics, moments
 
 
-def sweep_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
+def sweep_chunk(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return each combination's metrics and then its sums of returns and of squares by block, one row each."""
     return fused_chunk(task, chunk) if task.strategy is SmaCross else generic_chunk(task, chunk)
 
 
-def generic_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
+def generic_chunk(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the rows of any strategy's combinations, one after the other."""
     rows = np.empty((len(chunk), len(METRICS) + 2 * BLOCKS))
-    market = market_of(task.panel, task.terms)
     for row, one in zip(rows, chunk, strict=True):
-        _write_row(task, market, task.strategy(**one), row)
+        _write_row(task, task.strategy(**one), row)
     return rows
 
 
-def _write_row(task: SweepTask, market: Market, strategy: Strategy, row: np.ndarray) -> None:
+def _write_row(task: SweepTask, strategy: Strategy, row: np.ndarray) -> None:
     """Write one combination's metrics and block moments; plain signals need no whole simulation for them."""
     panel, terms = task.panel, task.terms
     if isinstance(strategy, SignalStrategy) and terms.are_plain and rules_of(strategy, terms.rules).is_plain:
         signals = signal_arrays(panel, strategy.signals(panel))
         if len(signals) == PLAIN_SIGNALS:
             entries, exits = signals
-            measure_signals(entries, exits, market, row)
+            measure_signals(entries, exits, task.market, row)
             return
     done = simulate(strategy, panel, terms)
     row[: len(METRICS)] = done.metrics
@@ -246,20 +257,20 @@ def _write_row(task: SweepTask, market: Market, strategy: Strategy, row: np.ndar
     write_block_moments(returns, len(done.book.nav), row[len(METRICS) :])
 
 
-def window_pairs(chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
+def window_pairs(chunk: GridPoints) -> tuple[np.ndarray, np.ndarray]:
     """Return the ascending windows of checked pairs of moving averages, and the places of each pair's two in them."""
     usual = SmaCross()
-    pairs = np.array([(one.get("fast", usual.fast), one.get("slow", usual.slow)) for one in chunk], dtype=np.int64)
-    windows = np.unique(pairs)
-    return windows, np.searchsorted(windows, pairs)
+    pairs = np.column_stack((chunk.numbers("fast", usual.fast), chunk.numbers("slow", usual.slow)))
+    is_used = np.bincount(pairs.ravel()) > 0
+    return np.flatnonzero(is_used), (is_used.cumsum() - 1)[pairs]
 
 
-def fused_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
+def fused_chunk(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the rows of pairs of moving averages from the fused kernel."""
-    panel, market = task.panel, market_of(task.panel, task.terms)
+    market = task.market
     windows, pairs = window_pairs(chunk)
     return sweep_crossings(
-        by_instrument(point_in_time_prices(panel)),
+        task.closes,
         windows,
         pairs,
         market.reference,
@@ -273,6 +284,6 @@ def fused_chunk(task: SweepTask, chunk: Chunk) -> np.ndarray:
 
 
 def _table(combinations: GridPoints, metrics: np.ndarray) -> pd.DataFrame:
-    columns: dict[str, Any] = dict(combinations.columns())
+    columns: dict[str, Any] = {**combinations.columns()}
     columns |= {name: metrics[:, place] for place, name in enumerate(METRICS)}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(combinations), name="trial"), copy=False)

@@ -11,8 +11,8 @@ import numpy as np
 
 from investlab.core.executor import Executor, Progress
 
-LEAST_SECONDS = 0.05
-"""A unit of work takes at least so long, so that handing it out costs little beside it."""
+TIMED_SECONDS = 0.001
+"""A first piece of work that takes so long tells well enough how long the rest will take."""
 
 MOST_SECONDS = 0.5
 """A unit of work takes about so long at most: what a kill of its worker may cost."""
@@ -121,13 +121,13 @@ class SweepWork:
     def measure(self) -> float:
         """Compute a first piece of the work here, and return the seconds that one worker needs for the rest.
 
-        The piece grows from one trial, which also compiles what no cache holds, until it takes 50 ms.
+        The piece grows from one trial, which also compiles what no cache holds, until it takes a millisecond.
         """
         started, size, pieces = perf_counter(), 1, 0
         while (span := self._take(size)) is not None:
             rows = compute_unit((self.job.compute, self.job.shared), self._unit(*span))
             self._finish(rows)
-            if pieces and (rows.seconds >= LEAST_SECONDS or size >= self.job.block):
+            if pieces and (rows.seconds >= TIMED_SECONDS or size >= self.job.block):
                 break
             size = min(4 * size, self.job.block) if pieces else 1
             pieces += 1
@@ -142,7 +142,7 @@ class SweepWork:
         if self._done:
             progress(self._done, self.job.count)
         started, pids = perf_counter(), set()
-        units = self._units(executor.workers, unit_size)
+        units = self._units(executor, unit_size)
         try:
             with closing(executor.stream(compute_unit, (self.job.compute, self.job.shared), units)) as answers:
                 for answer in answers:
@@ -156,20 +156,20 @@ class SweepWork:
             self.seconds += perf_counter() - started
         return tuple(sorted(pids))
 
-    def _units(self, workers: int, size: int | None) -> Iterator[Unit]:
-        while (span := self._take(size or self._size(workers))) is not None:
+    def _units(self, executor: Executor, size: int | None) -> Iterator[Unit]:
+        while (span := self._take(size or self._size(executor))) is not None:
             yield self._unit(*span)
 
     def _unit(self, start: int, stop: int) -> Unit:
         first, last = np.searchsorted(self.job.kept, (start, stop))
         return start, self.job.kept[first:last], self.job.cut(start, stop)
 
-    def _size(self, workers: int) -> int:
+    def _size(self, executor: Executor) -> int:
         """Return how many trials the next unit has."""
         if self._pace == inf:
             return self.job.first
-        even = self.seconds_left / (UNITS_PER_WORKER * workers)
-        return max(1, round(min(max(even, LEAST_SECONDS), MOST_SECONDS) / self._pace))
+        even = self.seconds_left / (UNITS_PER_WORKER * executor.workers)
+        return max(1, round(min(max(even, executor.least_unit_seconds), MOST_SECONDS) / self._pace))
 
     def _take(self, size: int) -> tuple[int, int] | None:
         """Return the next trials that nobody has taken, at most `size` and next to each other; None after the last."""

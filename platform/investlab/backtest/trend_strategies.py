@@ -7,7 +7,7 @@ import numpy as np
 
 from investlab.backtest.indicators import convergence_divergence, exponential_average, highest_before, mark_switches
 from investlab.backtest.kernels import TOLERANCE
-from investlab.backtest.parameters import require_ascending, require_whole
+from investlab.backtest.parameters import Ascending, Whole, checked
 from investlab.backtest.rebalancing import opening_sessions
 from investlab.backtest.terms import by_instrument
 from investlab.market.adjustment import point_in_time_prices
@@ -15,6 +15,7 @@ from investlab.market.panel import PricePanel
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("fast", 1), Whole("slow", 1), Ascending("fast", "slow"))
 class EmaCross:
     """Long while the fast exponential moving average of adjusted closes lies above the slow one.
 
@@ -32,11 +33,6 @@ class EmaCross:
     fast: int = 12
     slow: int = 26
 
-    def __post_init__(self) -> None:
-        require_whole(self, "fast", 1)
-        require_whole(self, "slow", 1)
-        require_ascending(self, "fast", "slow")
-
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) at the crossings of the two averages (sessions × instruments)."""
         prices = by_instrument(point_in_time_prices(panel))
@@ -48,6 +44,7 @@ class EmaCross:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("fast", 1), Whole("slow", 1), Whole("signal", 1), Ascending("fast", "slow"))
 class Macd:
     """Long while the MACD line of adjusted closes lies above its signal line.
 
@@ -67,12 +64,6 @@ class Macd:
     slow: int = 26
     signal: int = 9
 
-    def __post_init__(self) -> None:
-        require_whole(self, "fast", 1)
-        require_whole(self, "slow", 1)
-        require_whole(self, "signal", 1)
-        require_ascending(self, "fast", "slow")
-
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) where the line crosses its signal line (sessions × instruments)."""
         prices = by_instrument(point_in_time_prices(panel))
@@ -85,6 +76,7 @@ class Macd:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("entry_window", 1), Whole("exit_window", 1))
 class DonchianBreakout:
     """Long from a close above the highest price of the sessions before until one below the lowest.
 
@@ -104,10 +96,6 @@ class DonchianBreakout:
     entry_window: int = 20
     exit_window: int = 10
 
-    def __post_init__(self) -> None:
-        require_whole(self, "entry_window", 1)
-        require_whole(self, "exit_window", 1)
-
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) at breaks of the channels (sessions × instruments)."""
         high, low = ("high", "low") if {"high", "low"} <= set(panel.fields) else ("close", "close")
@@ -122,6 +110,7 @@ class DonchianBreakout:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("lookback_sessions", 1))
 class TimeSeriesMomentum:
     """Long in each instrument while its own growth over the last twelve months is positive.
 
@@ -138,9 +127,6 @@ class TimeSeriesMomentum:
     family: ClassVar[str] = "time_series_momentum"
 
     lookback_sessions: int = 252
-
-    def __post_init__(self) -> None:
-        require_whole(self, "lookback_sessions", 1)
 
     def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Return (entries, exits) where a month's first session changes the sign of growth (sessions × instruments)."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from investlab.backtest.kernels import TOLERANCE
-from investlab.backtest.parameters import is_number, require_whole
+from investlab.backtest.parameters import Whole, checked, is_number
 from investlab.backtest.rebalancing import PastReturns, opening_sessions, past_returns, require_period
 from investlab.backtest.strategies import strongest
 from investlab.core.errors import InvalidInput, NotFound
@@ -90,6 +90,7 @@ class ConstantWeights:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("k", 1), Whole("lookback_sessions", 2))
 class LowVolatility:
     """Equal parts of the `k` instruments whose returns varied least over the last year.
 
@@ -109,10 +110,6 @@ class LowVolatility:
     k: int = 5
     lookback_sessions: int = 252
 
-    def __post_init__(self) -> None:
-        require_whole(self, "k", 1)
-        require_whole(self, "lookback_sessions", 2)
-
     def weights(self, panel: PricePanel) -> np.ndarray:
         """Return the wanted weights at each month's first session with enough history (sessions × instruments)."""
 
@@ -125,6 +122,7 @@ class LowVolatility:
 
 
 @dataclass(frozen=True, slots=True)
+@checked(Whole("lookback_sessions", 2))
 class InverseVolatility:
     """Weights in inverse proportion to volatility: each instrument alone risks the same.
 
@@ -142,9 +140,6 @@ class InverseVolatility:
     family: ClassVar[str] = "inverse_volatility"
 
     lookback_sessions: int = 63
-
-    def __post_init__(self) -> None:
-        require_whole(self, "lookback_sessions", 2)
 
     def weights(self, panel: PricePanel) -> np.ndarray:
         """Return the wanted weights at each month's first session with enough history (sessions × instruments)."""

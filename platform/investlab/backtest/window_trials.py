@@ -1,6 +1,5 @@
 """Every combination of a grid, run once over the whole panel and measured within windows of sessions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,17 +8,14 @@ from investlab.analytics.compiled import compiled
 from investlab.analytics.returns import simple_returns
 from investlab.analytics.symmetric_splits import BLOCKS, write_block_moments
 from investlab.backtest.engine import simulate
-from investlab.backtest.grid import Combination
+from investlab.backtest.grid import GridPoints
 from investlab.backtest.kernels import FILL_COLUMNS, Actions, Book, FillTerms
 from investlab.backtest.signal_kernel import Lane, Signals, Trail, own_actions, trade_instrument
-from investlab.backtest.signal_sweep import market_of
 from investlab.backtest.sma_kernel import crossings_of_pairs
 from investlab.backtest.strategies import SmaCross
-from investlab.backtest.sweep import Chunk, SweepPart, SweepTask, chunk_size_of, split_sweep, window_pairs
-from investlab.backtest.terms import by_instrument
+from investlab.backtest.sweep import SweepPart, SweepTask, chunk_size_of, split_sweep, window_pairs
 from investlab.backtest.window_measures import MEASURES, Windows, measure_windows
 from investlab.core.executor import Executor, Outcome, Progress
-from investlab.market.adjustment import point_in_time_prices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,17 +47,14 @@ class WindowTrials:
         return best
 
 
-def measure_trials(
-    task: WindowTask, combinations: Sequence[Combination], executor: Executor, progress: Progress
-) -> WindowTrials:
+def measure_trials(task: WindowTask, combinations: GridPoints, executor: Executor, progress: Progress) -> WindowTrials:
     """Return all combinations measured; neither executor nor chunk size changes a bit of it."""
-    chosen = tuple(combinations)
     size = chunk_size_of(task.sweep)
     outcome: Outcome[tuple[np.ndarray, np.ndarray]] = executor.map(
         measure_part,
         task,
-        split_sweep(chosen, size),
-        lambda done, total: progress(min(done * size, len(chosen)), len(chosen)),
+        split_sweep(combinations, size),
+        lambda done, total: progress(min(done * size, len(combinations)), len(combinations)),
     )
     return WindowTrials(
         measures=np.concatenate([measures for measures, _ in outcome.results]),
@@ -92,22 +85,22 @@ def session_returns(nav: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(1), simple_returns(nav)])
 
 
-def navs_of(task: SweepTask, chunk: Chunk) -> np.ndarray:
+def navs_of(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the NAVs (combinations × sessions) of a chunk of combinations."""
     return crossing_navs(task, chunk) if task.strategy is SmaCross else plain_navs(task, chunk)
 
 
-def plain_navs(task: SweepTask, chunk: Chunk) -> np.ndarray:
+def plain_navs(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the NAVs (combinations × sessions) of any strategy, one simulation after the other."""
     return np.stack([simulate(task.strategy(**one), task.panel, task.terms).book.nav for one in chunk])
 
 
-def crossing_navs(task: SweepTask, chunk: Chunk) -> np.ndarray:
+def crossing_navs(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the NAVs (combinations × sessions) of pairs of moving averages, whose averages are computed once."""
-    panel, market = task.panel, market_of(task.panel, task.terms)
+    market = task.market
     windows, pairs = window_pairs(chunk)
     return trade_pairs(
-        by_instrument(point_in_time_prices(panel)),
+        task.closes,
         windows,
         pairs,
         market.reference,

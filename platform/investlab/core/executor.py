@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 """Called with (items done, items in all) as work advances."""
 
-WORTH_THREADS_SECONDS = 0.1
+WORTH_THREADS_SECONDS = 0.005
 """From so much work on, threads are worth starting."""
 
 _IN_FLIGHT_PER_THREAD = 2
@@ -49,6 +49,8 @@ class Executor(Protocol):
     name: str
     workers: int
     reason: str
+    least_unit_seconds: float
+    """An item of work should take at least so long, so that handing it out costs little beside it."""
 
     def map(
         self,
@@ -80,6 +82,7 @@ class StreamingExecutor(ABC):
 
     name = ""
     workers = 1
+    least_unit_seconds = 0.05
 
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
@@ -128,6 +131,7 @@ class ThreadExecutor(StreamingExecutor):
     """Runs items on threads of this process: for compiled work, which does not hold the interpreter's lock."""
 
     name = "threads"
+    least_unit_seconds = 0.002
 
     def __init__(self, workers: int, reason: str = "") -> None:
         super().__init__(reason)

@@ -150,8 +150,9 @@ class PricePanel(Displayable):
     @property
     def instruments(self) -> pd.DataFrame:
         """Return the instruments in column order, indexed by symbol."""
-        rows = [instrument.model_dump() for instrument in self.listing]
-        return pd.DataFrame(rows).set_index("symbol")
+        names = [name for name in InstrumentRef.model_fields if name != "symbol"]
+        columns = {name: [getattr(instrument, name) for instrument in self.listing] for name in names}
+        return pd.DataFrame(columns, index=pd.Index(self.symbols, name="symbol"))
 
     @property
     def index(self) -> pd.DatetimeIndex:

@@ -138,4 +138,4 @@ def test_combinations_are_made_in_grid_order_when_asked_for() -> None:
     assert points[0] == {"fast": 1, "slow": 5}
     assert [one["slow"] for one in points[:4]] == [5, 20, 3, 5]
     assert list(points[-2:]) == [{"fast": 9, "slow": 20}, {"fast": 10, "slow": 20}]
-    assert points.columns()["fast"].tolist() == [one["fast"] for one in points]
+    assert list(points.columns()["fast"]) == [one["fast"] for one in points]
