@@ -4,10 +4,13 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
-FAST := -m "not slow and not drill" -n 2 -q
+FAST := -m "not slow and not drill" -n 2 -q -p no:nbval
 
 # Where setup puts a libgomp.so.1 for LightGBM when the system has none.
 export LD_LIBRARY_PATH := $(CURDIR)/.venv/lib/investlab$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+
+# Bytecode is kept even where the environment says otherwise: every process would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo lab check test bench drills lock format clean distclean
 
@@ -30,11 +33,11 @@ lab: setup ## open JupyterLab in notebooks/ (ARGS=... passes options on)
 check: setup ## format, lint, types, import contracts and the fast tests, in under a minute
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@mkdir -p var; $(BIN)/mypy > var/types.log 2>&1 & types=$$!; \
+	@mkdir -p var; { $(BIN)/lint-imports --no-logo && $(BIN)/mypy; } > var/static.log 2>&1 & static=$$!; \
 	$(BIN)/python -m investlab.backtest.warm weights & weights=$$!; \
 	$(BIN)/python -m investlab.backtest.warm signals; wait $$weights; \
-	$(BIN)/lint-imports && $(BIN)/python -m pytest tests/unit tests/architecture $(FAST); tests=$$?; \
-	wait $$types; types=$$?; cat var/types.log; exit $$((tests || types))
+	$(BIN)/python -m pytest tests/unit tests/architecture $(FAST); tests=$$?; \
+	wait $$static; static=$$?; cat var/static.log; exit $$((tests || static))
 
 test: setup ## everything: all tests with coverage, then every notebook (SEED=n repeats an order)
 	@$(BIN)/python tests/run.py $(if $(SEED),--seed $(SEED))

@@ -19,6 +19,8 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "var" / "test"
 LIMIT_SECONDS = 30 * 60
+WORKERS = "3"
+"""More than two processors' worth: many tests wait for processes that they start or kill."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,18 @@ class Part:
 
 def parts(seed: int) -> list[Part]:
     """Return what there is to run; the notebooks only when there are some."""
-    code = ("tests", "-n", "2", "--dist", "loadscope", f"--randomly-seed={seed}", "--cov", "--cov-report=term")
+    code = (
+        "tests",
+        "-p",
+        "no:nbval",
+        "-n",
+        WORKERS,
+        "--dist",
+        "loadscope",
+        f"--randomly-seed={seed}",
+        "--cov",
+        "--cov-report=term",
+    )
     notebooks = ("notebooks", "--nbval-lax", "--nbval-cell-timeout=300", "-p", "no:randomly", "-p", "no:xdist")
     found = [Part("code", code)]
     if any((ROOT / "notebooks").glob("*.ipynb")):

@@ -34,9 +34,9 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("gross", "net", "weight", "participation"):
             value = getattr(self, name)
-            if value is None or (name == "net" and value == 0):
+            if value is None:
                 continue
-            if not _is_number(value) or value <= 0:
+            if not _is_number(value) or value < 0 or (value == 0 and name != "net"):
                 raise InvalidInput(
                     f"The limit {name} is {value!r}.", remedy="Give a positive number, or None for none."
                 )

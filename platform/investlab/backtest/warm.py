@@ -11,11 +11,12 @@ import pandas as pd
 from investlab.analytics.bootstrap import bootstrap_intervals
 from investlab.analytics.rolling import rolling_beta, rolling_sharpe
 from investlab.analytics.symmetric_splits import overfitting_of
-from investlab.backtest.engine import simulate_signals, simulate_weights
+from investlab.backtest.engine import run_strategy, simulate_signals, simulate_weights
+from investlab.backtest.reversion_strategies import BollingerReversion, RsiReversion
 from investlab.backtest.sizing import Sizing
 from investlab.backtest.strategies import SmaCross
 from investlab.backtest.sweep import sweep
-from investlab.backtest.trend_strategies import EmaCross
+from investlab.backtest.trend_strategies import DonchianBreakout, EmaCross, Macd
 from investlab.backtest.walk_forward import walk_forward
 from investlab.market.panel import PricePanel
 from investlab.schemas.market import PriceBasis
@@ -35,12 +36,16 @@ def _warm_signals(panel: PricePanel) -> None:
     simulate_signals(panel, signals, ~signals)
     simulate_signals(panel, signals, ~signals, direction="both", sizing=Sizing.volatility(0.1, 2))
     sweep(SmaCross, {"fast": [2], "slow": [3]}, panel)
-    sweep(EmaCross, {"fast": [2], "slow": [3]}, panel)
+    for strategy in (BollingerReversion, DonchianBreakout, EmaCross, Macd, RsiReversion):
+        run_strategy(strategy(), panel)
     walk_forward(SmaCross, {"fast": [2], "slow": [3]}, panel, train=4, test=2)
 
 
 def _warm_weights(panel: PricePanel) -> None:
-    traded = simulate_weights(panel, panel.frame("close").iloc[[0, 4]] / 100.0)
+    prices = panel.frame("close")
+    traded = simulate_weights(panel, prices.iloc[[0, 4]] / 100.0)
+    gaps = PricePanel.from_frames(close=prices.where(prices != 11.0), open=prices, basis=panel.basis, synthetic=True)
+    simulate_weights(gaps, prices.iloc[[0, 4]] / 100.0)
     _ = traded.drawdown, traded.returns
     rolling_sharpe(traded.returns, 2, 252.0)
     rolling_beta(traded.returns, traded.returns, 2)

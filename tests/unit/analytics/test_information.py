@@ -79,6 +79,7 @@ def test_the_interval_covers_the_true_mean_of_overlapping_values(count: int) -> 
     assert 0.92 <= covered <= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [90, 250, 2000])
 def test_what_has_no_effect_seldom_seems_to_have_one(count: int) -> None:
     """The rule of promotion asks for a lower bound above zero; 1 of 40 is nominal, also where horizons are few."""

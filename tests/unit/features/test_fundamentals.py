@@ -102,6 +102,7 @@ def build(panel: PricePanel, figures: list[tuple[int, str, str, str]], offset: f
     return build_features(with_fundamentals(panel, history_of(valued), splits, METRICS), NAMES).values
 
 
+@pytest.mark.slow
 @given(FIGURES, FIGURES, st.integers(0, len(BASE.sessions) - 1))
 @examples(40)
 def test_restating_or_adding_filings_later_changes_no_row_before(
@@ -113,6 +114,7 @@ def test_restating_or_adding_filings_later_changes_no_row_before(
     assert np.array_equal(one[: cut + 1], two[: cut + 1], equal_nan=True)
 
 
+@pytest.mark.slow
 @given(FIGURES, st.integers(0, len(BASE.sessions) - 1))
 @examples(30)
 def test_offline_equals_online_to_the_bit(known: list[tuple[int, str, str, str]], last: int) -> None:

@@ -142,6 +142,7 @@ def figures(draw: st.DrawFn) -> list[Figure]:
     return [(*key, float(draw(st.integers(1, 99)))) for key in found]
 
 
+@pytest.mark.slow
 @given(figures(), figures(), st.integers(0, len(PANEL.sessions) - 1))
 @examples(60)
 def test_filings_after_a_close_change_nothing_up_to_it(known: list[Figure], later: list[Figure], cut: int) -> None:
@@ -159,6 +160,7 @@ def test_filings_after_a_close_change_nothing_up_to_it(known: list[Figure], late
         assert np.array_equal(rows, told.values(metric)[: cut + 1], equal_nan=True)
 
 
+@pytest.mark.slow
 @given(figures(), st.integers(1, len(PANEL.sessions) - 1))
 @examples(40)
 def test_a_panel_that_begins_later_has_the_same_figures_to_the_bit(known: list[Figure], start: int) -> None:

@@ -18,6 +18,8 @@ from tests.support.alpaca_server import AlpacaServer
 from tests.support.networks import forbid_outside_calls
 from tests.support.provider_conformance import ProviderConformance, read_all
 
+pytestmark = pytest.mark.slow  # each test serves a market
+
 ALL = ("AAA", "BRK.B", "META")
 
 

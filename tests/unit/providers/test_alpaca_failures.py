@@ -18,6 +18,8 @@ from tests.support.alpaca_server import KEY, SECRET, AlpacaServer
 from tests.support.networks import forbid_outside_calls
 from tests.support.provider_conformance import read_all
 
+pytestmark = pytest.mark.slow  # each test serves a market
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlpacaServer]:

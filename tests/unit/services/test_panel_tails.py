@@ -17,6 +17,8 @@ from investlab.services.replay_scoring import Scene, score_session
 from tests.support.panels import make_panel, random_panel
 from tests.support.replays import FEATURE, loaded_model
 
+pytestmark = pytest.mark.slow  # features of whole panels
+
 
 @pytest.fixture(scope="module")
 def panel() -> PricePanel:

@@ -249,6 +249,7 @@ def test_syncing_needs_no_record(store: PredictionStore) -> None:
     assert len(store.read()) == 2
 
 
+@pytest.mark.slow
 def test_files_stay_few_however_often_it_is_compacted(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_table, "MOST_FILES", 3)
     counts = []
@@ -376,6 +377,7 @@ def test_what_a_process_left_while_opening_its_spool_is_removed(store: Predictio
     assert spool_files(store) == []
 
 
+@pytest.mark.slow
 def test_the_newest_predictions_are_those_a_whole_read_ends_with(store: PredictionStore) -> None:
     numbers = [5, 3, 9, 1, 7, 2, 8, 4, 6, 0]
     record(store, *(prediction(number) for number in numbers[:7]))
