@@ -16,7 +16,7 @@ from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.remarks import forced_fills, old_prices, unfilled_orders
 from investlab.backtest.result import BacktestResult
 from investlab.backtest.signal_runs import trade_by_signals
-from investlab.backtest.simulation import Simulation, empty_book, measured
+from investlab.backtest.simulation import PositionTable, Quantities, Simulation, empty_book, measured
 from investlab.backtest.sizing import ALL_IN, Sizing
 from investlab.backtest.stops import NO_STOPS, Stops
 from investlab.backtest.strategies import (
@@ -186,7 +186,7 @@ def run_signals(panel: PricePanel, signals: SignalArrays, terms: TradingTerms) -
     forced = forced_fills(panel, done.log) if len(panel.delistings) else ()
     notes = (*done.notes, *unfilled_orders(panel, 0, done.unpaid), *forced)
     metrics = measured(panel, terms, book, done.paid)
-    return Simulation(book, done.quantities, done.prices, done.log, metrics, notes)
+    return Simulation(book, Quantities.of(done.quantities), done.prices, done.log, metrics, notes)
 
 
 def build_result(
@@ -203,7 +203,7 @@ def build_result(
         nav=_series(index, done.book.nav, "nav"),
         cash=_series(index, done.book.cash, "cash"),
         income=_series(index, done.book.income, "income"),
-        positions=_frame(index, symbols, done.quantities),
+        positions=PositionTable(index, symbols, done.held),
         prices=_frame(index, symbols, done.prices),
         fills=FillLog(panel, done.log, done.cause),
         metrics={name: float(value) for name, value in zip(METRICS, done.metrics, strict=True)},
@@ -216,7 +216,7 @@ def build_result(
         panel_id=panel.id,
         source=panel.source,
         instruments=panel.instruments,
-        notes=(*terms_notes(panel, terms), *done.notes, *old_prices(panel, terms, done.prices, done.quantities)),
+        notes=(*terms_notes(panel, terms), *done.notes, *old_prices(panel, terms, done)),
         benchmark=benchmark,
         limits=terms.limits,
         rates=terms.rates,

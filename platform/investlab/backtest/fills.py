@@ -13,8 +13,6 @@ from investlab.market.panel import PricePanel
 SIGNAL_CAUSE, TARGET_CAUSE = "signal", "target"
 """Why a fill was made that nothing but a signal or a target weight gave the order for."""
 
-FRAME = "_fills_frame"
-
 
 def with_opening(fills: pd.DataFrame, positions: pd.DataFrame, opening: pd.Series) -> pd.DataFrame:
     """Return fills after those that positions taken over stand for: bought at their value, before the first session.
@@ -45,6 +43,9 @@ def with_opening(fills: pd.DataFrame, positions: pd.DataFrame, opening: pd.Serie
 class FrameOnDemand:
     """A field that is given as a frame or as what makes it, and is a frame whenever it is read."""
 
+    def __set_name__(self, kind: type, name: str) -> None:
+        self._place = f"_{name}_frame"
+
     @overload
     def __get__(self, owner: None, kind: type) -> "FrameOnDemand": ...
     @overload
@@ -52,15 +53,15 @@ class FrameOnDemand:
     def __get__(self, owner: object | None, kind: type) -> Any:
         """Return the frame, making it the first time."""
         if owner is None:
-            raise AttributeError("fills")  # so that the field has no default
-        given = owner.__dict__[FRAME]
+            raise AttributeError(self._place)  # so that the field has no default
+        given = owner.__dict__[self._place]
         if callable(given):
-            given = owner.__dict__[FRAME] = given()
+            given = owner.__dict__[self._place] = given()
         return given
 
     def __set__(self, owner: object, given: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
         """Keep the frame or what makes it."""
-        owner.__dict__[FRAME] = given
+        owner.__dict__[self._place] = given
 
 
 class FillLog:

@@ -149,8 +149,8 @@ def _cut(done: Simulation, panel: PricePanel, terms: TradingTerms, span: range) 
     metrics = np.empty(len(METRICS))
     paid = float((log[:, 6] + np.abs(log[:, 3] * (log[:, 5] - log[:, 4]))).sum())
     measure(book, paid, terms.initial_cash, float(panel.source.sessions_per_year), metrics)
-    quantities, prices = done.quantities[rows].copy(), done.prices[rows].copy()
-    return replace(done, book=book, quantities=quantities, prices=prices, log=log, metrics=metrics, final_state=None)
+    held, prices = done.held.within(rows), done.prices[rows].copy()
+    return replace(done, book=book, held=held, prices=prices, log=log, metrics=metrics, final_state=None)
 
 
 def _shown(panel: PricePanel, span: range) -> PricePanel:

@@ -4,6 +4,7 @@ import numpy as np
 
 from investlab.analytics.compiled import compiled
 from investlab.backtest.kernels import DELISTED, RUINED
+from investlab.backtest.simulation import Simulation
 from investlab.backtest.terms import TradingTerms, unwritable
 from investlab.backtest.weight_targets import CLIPPED, CUT, LAPSED, NETTED, SCALED, UNPAID
 from investlab.market.panel import PricePanel
@@ -56,16 +57,16 @@ def forced_fills(panel: PricePanel, log: np.ndarray) -> list[str]:
     return notes
 
 
-def old_prices(panel: PricePanel, terms: TradingTerms, prices: np.ndarray, quantities: np.ndarray) -> tuple[str, ...]:
-    """Return a note about positions that were marked at an old price; `quantities` are of the panel's last sessions.
+def old_prices(panel: PricePanel, terms: TradingTerms, done: Simulation) -> tuple[str, ...]:
+    """Return a note about positions that were marked at an old price, in a simulation of the panel's last sessions.
 
-    `prices` are the last known ones: where every close is known, they are the closes themselves.
+    Where every close is known, its prices are the closes themselves.
     """
     close = panel.values("close")
-    if np.may_share_memory(prices, close):
+    if np.may_share_memory(done.prices, close):
         return ()
     reference = terms.reference_prices(panel)
-    held = held_at_old_price(unwritable(close), unwritable(reference), unwritable(quantities), OLD_PRICE_SESSIONS)
+    held = held_at_old_price(unwritable(close), unwritable(reference), unwritable(done.quantities), OLD_PRICE_SESSIONS)
     found = np.flatnonzero(held)
     if not len(found):
         return ()

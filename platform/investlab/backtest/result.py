@@ -57,7 +57,6 @@ class BacktestResult(Reported):
     nav: pd.Series
     cash: pd.Series
     income: pd.Series
-    positions: pd.DataFrame
     prices: pd.DataFrame
     metrics: Mapping[str, float]
     strategy: StrategyDescription
@@ -70,7 +69,8 @@ class BacktestResult(Reported):
     source: PanelSource
     instruments: pd.DataFrame
     notes: tuple[str, ...]
-    fills: FrameOnDemand = FrameOnDemand()  # noqa: RUF009 - a descriptor; the field has no default
+    positions: FrameOnDemand = FrameOnDemand()  # noqa: RUF009 - a descriptor; the field has no default
+    fills: FrameOnDemand = FrameOnDemand()  # noqa: RUF009 - likewise
     benchmark: pd.Series | None = None
     run_id: str | None = None
     code_identity: str | None = None

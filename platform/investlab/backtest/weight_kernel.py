@@ -47,10 +47,14 @@ class Start(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What kernels write by session: the book, quantities, and what accrued."""
+    """What kernels write by session: the book, what is held, and what accrued.
+
+    `quantities` gets a row only where they change; `row` says which of them holds at each session.
+    """
 
     book: Book
     quantities: np.ndarray
+    row: np.ndarray
     carry: np.ndarray
 
 
@@ -77,15 +81,28 @@ def room(log: np.ndarray, used: int, more: int) -> np.ndarray:
 
 
 @compiled
-def mark(record: Record, holdings: Holdings, known: np.ndarray, session: int) -> float:
-    """Write a session's close into the book and return the NAV."""
+def keep(record: Record, quantity: np.ndarray, row: int, held: np.ndarray) -> int:
+    """Write a row of quantities, and the columns that are held; return how many those are."""
+    count = 0
+    for column in range(len(quantity)):
+        record.quantities[row, column] = quantity[column]
+        if quantity[column] != 0.0:
+            held[count] = column
+            count += 1
+    return count
+
+
+@compiled
+def mark(record: Record, holdings: Holdings, known: np.ndarray, session: int, held: np.ndarray) -> float:
+    """Write a session's close into the book and return the NAV; `held` are the columns with a position."""
     book, cash = record.book, holdings.account[CASH]
-    value = invested_value(holdings.quantity, known)
+    value = 0.0
+    for column in held:
+        value += holdings.quantity[column] * known[column]
     book.cash[session] = cash
     book.invested[session] = value
     book.traded[session] = holdings.account[TRADED]
     book.nav[session] = cash + value
-    record.quantities[session] = holdings.quantity
     nav: float = book.nav[session]
     return nav
 
@@ -95,12 +112,14 @@ def ruin(record: Record, holdings: Holdings, known: np.ndarray, session: int, lo
     """Close everything at the last known prices and write the rest of the path, which is flat; return the fills."""
     for column in range(len(known)):
         used = leave(holdings, column, known[column], (session, RUINED), log, used)
+    row = record.row[session]
     book, cash = record.book, holdings.account[CASH]
     book.traded[session] = holdings.account[TRADED]
     book.invested[session] = 0.0
     book.cash[session:] = cash
     book.nav[session:] = cash
-    record.quantities[session:] = 0.0
+    record.quantities[row] = 0.0
+    record.row[session:] = row
     return used
 
 
@@ -168,9 +187,11 @@ def trade_weights(
     rows = min((np.count_nonzero(targets.row >= 0) + 4) * count, max(FIRST_LOG, 4 * count))
     log = np.empty((rows, FILL_COLUMNS))
     used, decided = 0, start.decided
+    held, holding, row_kept = np.empty(count, dtype=np.int64), 0, -1
     ahead = int(np.searchsorted(tape.actions.session, start.session))
     for t in range(start.session, sessions):
         log = room(log, used, 4 * count)
+        before = (ahead, used)
         ahead, used = open_session(t, tape, ahead, holdings, shown, conditions, record, log, used)
         row = targets.row[t]
         if decided >= 0 and not (at_close and row >= 0):
@@ -183,7 +204,11 @@ def trade_weights(
             decided = t if solvent else -1
             if at_close and solvent:
                 decided, used = rebalance(holdings, tape.reference[t], shown, desk, conditions, (t, t), log, used)
-        if not mark(record, holdings, tape.known[t], t) > 0.0:
+        if row_kept < 0 or before != (ahead, used):
+            row_kept += 1
+            holding = keep(record, holdings.quantity, row_kept, held)
+        record.row[t] = row_kept
+        if not mark(record, holdings, tape.known[t], t, held[:holding]) > 0.0:
             used = ruin(record, holdings, tape.known[t], t, log, used)
             return Ending(log[:used], -1, -1, -1)
     return Ending(log[:used], decided, -1, -1)

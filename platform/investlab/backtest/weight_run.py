@@ -6,7 +6,7 @@ from investlab.backtest.fills import TARGET_CAUSE
 from investlab.backtest.kernels import Book
 from investlab.backtest.portfolio_state import PortfolioState, by_column, by_symbol
 from investlab.backtest.remarks import forced_fills, limits_met
-from investlab.backtest.simulation import Simulation, empty_book, measured
+from investlab.backtest.simulation import Quantities, Simulation, empty_book, measured
 from investlab.backtest.terms import TradingTerms, kernel_actions, last_known_prices, unwritable
 from investlab.backtest.weight_accounts import CARRY
 from investlab.backtest.weight_kernel import Ending, Record, Start, Tape, Targets, trade_weights
@@ -29,7 +29,8 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
     start, holdings = _opening(panel, terms)
     tape = _tape(panel, terms)
     accrues = len(tape.accruals.cash) > 0
-    record = Record(empty_book(sessions), np.empty(panel.shape), np.zeros((sessions if accrues else 0, len(CARRY))))
+    carry = np.zeros((sessions if accrues else 0, len(CARRY)))
+    record = Record(empty_book(sessions), np.empty(panel.shape), np.empty(sessions, dtype=np.int64), carry)
     conditions = Conditions(terms.for_kernels(), terms.limits.for_kernels())
     ending = trade_weights(Targets(unwritable(rows), row), tape, conditions, start, holdings, record)
     if ending.session >= 0:
@@ -45,7 +46,7 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
     book = Book(*(series[first:] for series in record.book))
     return Simulation(
         book=book,
-        quantities=record.quantities[first:],
+        held=Quantities(record.quantities[: record.row[-1] + 1], record.row[first:]),
         prices=tape.known[first:],
         log=ending.log,
         metrics=measured(panel, terms, book, float(holdings.account[PAID])),

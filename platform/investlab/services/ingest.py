@@ -15,7 +15,7 @@ from investlab.schemas.market import InstrumentRef
 from investlab.schemas.quality import QualityReport
 from investlab.schemas.receipts import IngestReceipt
 from investlab.services.context import Context
-from investlab.services.ingest_parts import Say, check_part, read_part, stage_parts, told_actions
+from investlab.services.ingest_parts import Say, check_part, read_parts, stage_parts, told_actions
 from investlab.services.ingest_recording import Checked, Stored, record_ingest
 from investlab.services.prices import version_pin
 from investlab.store.database import Session
@@ -179,8 +179,7 @@ def _check_all(context: Context, arrival: _Arrival, appending: Appending) -> Che
     actions = told_actions(arrival.delivery, arrival.instruments)
     reports: list[QualityReport] = []
     total = len(arrival.delivery.parts)
-    for number, part in enumerate(arrival.delivery.parts, start=1):
-        bars = read_part(arrival.delivery, arrival.staged, part)
+    for number, bars in read_parts(arrival.delivery, arrival.staged):
         arrival.say(f"{described.name}: checking and storing {len(bars):,} bars (part {number} of {total})")
         checked = check_part(arrival.delivery, arrival.instruments, bars)
         if len(checked.bars):

@@ -1,6 +1,6 @@
 """One part of a delivery on its way into the store: fetched once, checked, joined with our keys and times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,6 +20,9 @@ from investlab.services.context import Context
 from investlab.store.staging import StagedRequest
 
 Say = Callable[[str], None]
+
+GATHERED_BARS = 50_000
+"""So many bars at least are checked and stored together, where there are as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,20 @@ def stage_parts(context: Context, delivery: Delivery, staged: StagedRequest, say
             staged.keep(part, delivery.read(part))
 
 
-def read_part(delivery: Delivery, staged: StagedRequest, part: str) -> pd.DataFrame:
-    """Return a part's bars, from those kept when the source is remote."""
-    kept = staged.find(part) if delivery.is_remote else None
-    return delivery.read(part) if kept is None else kept
+def read_parts(delivery: Delivery, staged: StagedRequest) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the bars in the order of the parts, each time with the number of the last part among them.
+
+    Small parts that follow each other come together, for checking and storing cost most of their time for each call.
+    Parts of a remote source come from where they were kept.
+    """
+    gathered: list[pd.DataFrame] = []
+    for number, part in enumerate(delivery.parts, start=1):
+        kept = staged.find(part) if delivery.is_remote else None
+        gathered.append(delivery.read(part) if kept is None else kept)
+        if number == len(delivery.parts) or sum(map(len, gathered)) >= GATHERED_BARS:
+            filled = [bars for bars in gathered if len(bars)] or gathered[:1]
+            yield number, filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+            gathered.clear()
 
 
 def check_part(delivery: Delivery, instruments: dict[str, InstrumentRef], bars: pd.DataFrame) -> CheckedPart:

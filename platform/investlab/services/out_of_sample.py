@@ -14,7 +14,8 @@ from investlab.backtest.window_measures import parse_criterion
 from investlab.core.executor import Executor, Progress
 from investlab.schemas.backtest import CrossValidationSpec, OutOfSampleSpec, WalkForwardSpec
 from investlab.services.context import Context
-from investlab.services.runs import SweepRequest, run_evaluation
+from investlab.services.run_planning import SweepRequest
+from investlab.services.runs import run_evaluation
 from investlab.store.evaluations import Evaluation
 
 

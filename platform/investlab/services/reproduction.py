@@ -22,7 +22,7 @@ from investlab.services.context import Context
 from investlab.services.executors import choose_executor
 from investlab.services.out_of_sample import evaluate_again
 from investlab.services.prices import build_panel
-from investlab.services.runs import SweepRequest
+from investlab.services.run_planning import SweepRequest
 from investlab.services.strategies import find_strategy
 from investlab.services.training import TRAINING_PREFIX, learner_identity
 from investlab.store.repositories import backtests, training
