@@ -113,6 +113,8 @@ def ruin(record: Record, holdings: Holdings, known: np.ndarray, session: int, lo
     for column in range(len(known)):
         used = leave(holdings, column, known[column], (session, RUINED), log, used)
     row = record.row[session]
+    if session > 0 and record.row[session - 1] == row:  # it is that of sessions before, which held something
+        row += 1
     book, cash = record.book, holdings.account[CASH]
     book.traded[session] = holdings.account[TRADED]
     book.invested[session] = 0.0
