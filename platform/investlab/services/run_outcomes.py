@@ -8,7 +8,7 @@ from investlab.backtest.sweep_result import SweepResult
 from investlab.schemas.ledger import RunOutcome
 from investlab.services.context import Context
 from investlab.store.evaluations import Evaluation, encode_evaluation
-from investlab.store.results import encode_result
+from investlab.store.results import encoded_result
 
 
 def backtest_outcome(context: Context, result: BacktestResult) -> RunOutcome:
@@ -18,7 +18,7 @@ def backtest_outcome(context: Context, result: BacktestResult) -> RunOutcome:
         metrics=_metrics(result),
         best_parameters=dict(result.strategy.parameters),
         result_hash=result.hash,
-        artifact_sha256=context.artifacts.put(encode_result(result)),
+        artifact_sha256=context.artifacts.put_pieces(encoded_result(result)),
         sharpe_mean=float(result.metrics["sharpe"]),
         sharpe_variance=0.0,
         ended_at=context.clock.now(),
@@ -35,7 +35,7 @@ def sweep_outcome(context: Context, result: SweepResult) -> RunOutcome:
         metrics={**_metrics(result.best_result), "combos_per_second": result.combos_per_second},
         best_parameters=result.best_parameters,
         result_hash=result.hash,
-        artifact_sha256=context.artifacts.put(encode_result(result)),
+        artifact_sha256=context.artifacts.put_pieces(encoded_result(result)),
         sharpe_mean=float(sharpes.mean()),
         sharpe_variance=float(sharpes.var(ddof=0)),
         ended_at=context.clock.now(),

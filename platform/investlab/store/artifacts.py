@@ -3,7 +3,9 @@
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 from investlab.core.errors import Corrupt, InvalidInput, NotFound, StorageUnavailable
 
@@ -23,24 +25,31 @@ class ArtifactStore:
             StorageUnavailable: The disk is full or read-only; nothing partial is left.
         """
         name = hashlib.sha256(content).hexdigest()
-        target = self._path(name)
-        if target.exists():
-            return name
-        building = target.with_name(f"{name}.{os.getpid()}.building")
+        return name if self._path(name).exists() else self.put_pieces((content,))
+
+    def put_pieces(self, pieces: Iterable[bytes]) -> str:
+        """Store the bytes of all pieces, as `put` does, while each is made."""
+        building = self.root / f"{uuid4().hex}.{os.getpid()}.building"
+        digest = hashlib.sha256()
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
             with building.open("wb") as stream:
-                stream.write(content)
+                for piece in pieces:
+                    digest.update(piece)
+                    stream.write(piece)
                 stream.flush()
                 os.fsync(stream.fileno())
+            target = self._path(digest.hexdigest())
+            target.parent.mkdir(exist_ok=True)
             building.replace(target)
         except OSError as error:
-            building.unlink(missing_ok=True)
             raise StorageUnavailable(
                 f"An artifact could not be written: {error.strerror or error}.",
                 remedy="Nothing was changed. Free space or make the home folder writable, then run it again.",
             ) from error
-        return name
+        finally:
+            building.unlink(missing_ok=True)
+        return target.name
 
     def get(self, name: str) -> bytes:
         """Return the bytes with that SHA-256.

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from io import BytesIO
@@ -36,17 +36,20 @@ Arrays = dict[str, np.ndarray]
 
 def encode_result(result: Result) -> bytes:
     """Return a result as bytes; equal results give equal bytes."""
+    return b"".join(encoded_result(result))
+
+
+def encoded_result(result: Result) -> Iterator[bytes]:
+    """Yield the bytes of a result piece by piece, so that a large one is never held twice."""
     arrays: Arrays = {}
     header = _sweep_header(result, arrays) if isinstance(result, SweepResult) else _backtest_header(result, arrays, "")
     text = canonical_json({"format": FORMAT, "arrays": list(arrays), **header}).encode()
     compressor = zlib.compressobj(level=1)
-    content = BytesIO()  # hands out what it holds without another copy
     for values in (np.frombuffer(text, dtype=np.uint8), *arrays.values()):
         stream = BytesIO()
         np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
-        content.write(compressor.compress(stream.getbuffer()))
-    content.write(compressor.flush())
-    return content.getvalue()
+        yield compressor.compress(stream.getbuffer())
+    yield compressor.flush()
 
 
 def decode_result(content: bytes) -> Result:
