@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from investlab.store import delta_log
 from investlab.store.bar_columns import row_keys
 from investlab.store.bar_files import DataFile, active_data_files, day_column
 from investlab.store.bar_heads import read_head
-from investlab.store.bar_parts import may_hold, read_part
+from investlab.store.bar_parts import COLUMN_TYPES, may_hold, read_file, read_rows
 from investlab.store.bar_tables import READ_DAMAGE, BarQuery, first_line
 from investlab.store.bar_versions import BASE, CORRECTIONS, VersionPin, versions_of
 
@@ -50,18 +51,18 @@ class BarSource:
             NotFound: The dataset has no table.
             Corrupt: A commit or data file is damaged.
         """
-        wanted = tuple(columns or (name for name in self.columns() if name != "year"))
+        stored = self.columns()
+        wanted = [name for name in columns or stored if name in stored and name != "year"]
         keyed = tuple(dict.fromkeys((*KEY_COLUMNS, *wanted)))
-        parts = self.each_base_file(query, lambda file, read: read(keyed))
-        rows = _joined(parts, keyed)
+        rows = self._rows(BASE, query, keyed)
         told = self.corrections(query, keyed)
         if told is not None or ordered:
             rows = rows.combine_chunks()
         if told is not None:
-            rows = _laid_over(rows, told.select([name for name in keyed if name in told.column_names]))
+            rows = _laid_over(rows, told.select(keyed))
         if ordered:
             rows = _ordered(rows)
-        return rows.select([name for name in wanted if name in rows.column_names])
+        return rows.select(wanted)
 
     def base_files(self, query: BarQuery) -> list[DataFile]:
         """Return the base table's files that may hold rows asked for, by their years and least instruments.
@@ -78,7 +79,8 @@ class BarSource:
     ) -> Iterator[Result]:
         """Give what a task makes of each base file, in order, two at a time; it reads columns by what it is given.
 
-        The rows are those asked for and known at `as_of`, uncorrected.
+        The rows are all of the file that were known at `as_of`, uncorrected: for whole markets, since no more than two
+        files are in memory.
 
         Raises:
             NotFound: The dataset has no table.
@@ -86,7 +88,9 @@ class BarSource:
         """
         files = self.base_files(query)
         with ThreadPoolExecutor(READERS) as pool:
-            yield from pool.map(lambda file: task(file, lambda columns: self._read(BASE, file, query, columns)), files)
+            yield from pool.map(
+                lambda file: task(file, lambda columns: self._read(BASE, file, query.as_of, columns)), files
+            )
 
     def corrections(self, query: BarQuery, columns: Sequence[str]) -> pa.Table | None:
         """Return the corrections known at `as_of`, of each bar the one known last; None when there are none.
@@ -95,11 +99,8 @@ class BarSource:
             Corrupt: A commit or data file is damaged.
         """
         read = tuple(dict.fromkeys((*KEY_COLUMNS, *columns, *ORDER_COLUMNS)))
-        parts = [self._read(CORRECTIONS, file, query, read) for file in self._files(CORRECTIONS, query)]
-        if not any(len(part) for part in parts):
-            return None
-        told = _joined(parts, read)
-        return told.take(pa.array(_last_known(told)))
+        told = self._rows(CORRECTIONS, query, read)
+        return told.take(pa.array(_last_known(told))) if len(told) else None
 
     def _require_table(self) -> None:
         if self.pin.base_version < 0 or not (self.folder / BASE).exists():
@@ -112,9 +113,20 @@ class BarSource:
         files = active_data_files(self.folder / table, versions_of(self.pin)[table])
         return sorted((f for f in files if may_hold(f, query)), key=lambda f: (f.year, f.instruments, f.name))
 
-    def _read(self, table: str, file: DataFile, query: BarQuery, columns: Sequence[str]) -> pa.Table:
+    def _rows(self, table: str, query: BarQuery, columns: Sequence[str]) -> pa.Table:
+        files = self._files(table, query)
+        if not files:
+            return _nothing(columns)
         try:
-            return read_part(self.folder / table, file, query, columns)
+            return read_rows(self.folder / table, files, query, columns)
+        except READ_DAMAGE:
+            for file in files:  # the one that is damaged is named
+                self._read(table, file, None, tuple(COLUMN_TYPES))
+            raise
+
+    def _read(self, table: str, file: DataFile, as_of: datetime | None, columns: Sequence[str]) -> pa.Table:
+        try:
+            return read_file(self.folder / table, file, as_of, columns)
         except READ_DAMAGE as error:
             commit = delta_log.Commit(versions_of(self.pin)[table], added=((file.name, file.size),))
             delta_log.check_files(self.folder / table, commit, self.folder.name)
@@ -122,15 +134,6 @@ class BarSource:
                 f"A data file of dataset {self.folder.name!r} cannot be read: {file.name} ({first_line(error)}).",
                 remedy=delta_log.remedy(self.folder.name),
             ) from error
-
-
-def _joined(parts: Iterator[pa.Table] | Sequence[pa.Table], columns: Sequence[str]) -> pa.Table:
-    """Return parts as one table; a field that a part lacks is null there."""
-    held = [part for part in parts if len(part)]
-    if not held:
-        return _nothing(columns)
-    joined = pa.concat_tables(held, promote_options="default")
-    return joined.select([name for name in columns if name in joined.column_names])
 
 
 def _nothing(columns: Sequence[str]) -> pa.Table:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as pads
 from deltalake.exceptions import DeltaError
@@ -15,7 +16,7 @@ from investlab.core.hashing import hash_arrays
 from investlab.schemas.market import BAR_FIELDS
 
 KEYS = ["instrument_id", "session"]
-READ_DAMAGE = (DeltaError, OSError, pa.ArrowException, KeyError)
+READ_DAMAGE = (DeltaError, OSError, pa.ArrowException, pl.exceptions.PolarsError, KeyError)
 """What reading damaged tables raises."""
 
 
