@@ -157,14 +157,13 @@ class TimedProvider:
 
 
 def whole_ingest(dataset: str, root: Path) -> list[Row]:
-    """Ingest a market but for its last session, then that session alone."""
+    """Ingest a market but for its last five sessions, then those one by one."""
     provider = TimedProvider()
     ingesting.load_provider = lambda name, settings: provider  # type: ignore[assignment]
     lab = open_lab(root)
-    last = provider.inner.plan(dataset).sessions[-1]
-    before = (last - np.timedelta64(1, "D")).item()
+    *_, before, first, second, third, fourth, last = provider.inner.plan(dataset).sessions
     started = time.perf_counter()
-    receipt = lab.ingest("synthetic", dataset, end=before)
+    receipt = lab.ingest("synthetic", dataset, end=before.item())
     spent = time.perf_counter() - started - provider.spent
     rows: list[Row] = [
         {
@@ -175,17 +174,18 @@ def whole_ingest(dataset: str, root: Path) -> list[Row]:
             "rows_per_second": receipt.rows / spent,
         }
     ]
-    provider.spent = 0.0
-    started = time.perf_counter()
-    day = lab.ingest("synthetic", dataset, start=last.item())
-    spent = time.perf_counter() - started - provider.spent
+    days = []
+    for session in (first, second, third, fourth, last):  # each is new: their median
+        provider.spent, started = 0.0, time.perf_counter()
+        day = lab.ingest("synthetic", dataset, start=session.item(), end=session.item())
+        days.append(time.perf_counter() - started - provider.spent)
     return [
         *rows,
         {
             "stage": "one new session",
-            "who": "investlab: lab.ingest, 13 parts, every instrument told again",
+            "who": "investlab: lab.ingest, 13 parts, every instrument told again, median of 5",
             "rows": day.counts.new,
-            "seconds": spent,
+            "seconds": float(np.median(days)),
             "target": "< 0.3",
         },
     ]
