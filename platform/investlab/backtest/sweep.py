@@ -267,20 +267,15 @@ def window_pairs(chunk: GridPoints) -> tuple[np.ndarray, np.ndarray]:
 
 def fused_chunk(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the rows of pairs of moving averages from the fused kernel."""
+    return sweep_crossings(*crossing_inputs(task, chunk), task.market.sessions_per_year, BLOCKS)
+
+
+def crossing_inputs(task: SweepTask, chunk: GridPoints) -> tuple[Any, ...]:
+    """Return what kernels of pairs take first: adjusted closes, windows, pairs, then the market up to the cash."""
     market = task.market
     windows, pairs = window_pairs(chunk)
-    return sweep_crossings(
-        task.closes,
-        windows,
-        pairs,
-        market.reference,
-        market.known,
-        market.actions,
-        market.terms,
-        market.initial_cash,
-        market.sessions_per_year,
-        BLOCKS,
-    )
+    traded = (market.reference, market.known, market.actions, market.terms, market.initial_cash)
+    return task.closes, windows, pairs, *traded
 
 
 def _table(combinations: GridPoints, metrics: np.ndarray) -> pd.DataFrame:

@@ -121,7 +121,7 @@ def _account(task: WalkForwardTask, combinations: Combinations, choices: Sequenc
 
 
 def _trials_table(combinations: Combinations, trials: WindowTrials) -> pd.DataFrame:
-    columns: dict[str, Any] = {name: [one[name] for one in combinations.valid] for name in combinations.valid[0]}
+    columns: dict[str, Any] = {**combinations.valid.columns()}
     columns |= {name: trials.measures[:, -1, place] for place, name in enumerate(MEASURES)}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(combinations.valid), name="trial"))
 

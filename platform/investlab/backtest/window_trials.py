@@ -13,7 +13,7 @@ from investlab.backtest.kernels import FILL_COLUMNS, Actions, Book, FillTerms
 from investlab.backtest.signal_kernel import Lane, Signals, Trail, own_actions, trade_instrument
 from investlab.backtest.sma_kernel import crossings_of_pairs
 from investlab.backtest.strategies import SmaCross
-from investlab.backtest.sweep import SweepPart, SweepTask, chunk_size_of, split_sweep, window_pairs
+from investlab.backtest.sweep import SweepPart, SweepTask, chunk_size_of, crossing_inputs, split_sweep
 from investlab.backtest.window_measures import MEASURES, Windows, measure_windows
 from investlab.core.executor import Executor, Outcome, Progress
 
@@ -97,18 +97,7 @@ def plain_navs(task: SweepTask, chunk: GridPoints) -> np.ndarray:
 
 def crossing_navs(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     """Return the NAVs (combinations × sessions) of pairs of moving averages, whose averages are computed once."""
-    market = task.market
-    windows, pairs = window_pairs(chunk)
-    return trade_pairs(
-        task.closes,
-        windows,
-        pairs,
-        market.reference,
-        market.known,
-        market.actions,
-        market.terms,
-        market.initial_cash,
-    )
+    return trade_pairs(*crossing_inputs(task, chunk))
 
 
 @compiled
