@@ -15,7 +15,7 @@ from investlab.analytics.symmetric_splits import BLOCKS, write_block_moments
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.engine import run_strategy, simulate
 from investlab.backtest.grid import Combinations, GridPoints, expand_grid
-from investlab.backtest.kernels import METRICS
+from investlab.backtest.kernels import METRICS, Actions, FillTerms
 from investlab.backtest.orders import signal_arrays
 from investlab.backtest.position_rules import rules_of
 from investlab.backtest.signal_sweep import Market, market_of, measure_signals
@@ -40,6 +40,8 @@ SINGLE_CHUNK = 16
 
 CROSS_VALIDATED = 2_000
 """Trials whose returns by block a sweep keeps at most; of more it keeps a fixed random choice of so many."""
+
+CrossingInputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, Actions, FillTerms, float]
 
 PLAIN_SIGNALS = 2
 """Arrays that a strategy gives which has no signals of its own for short positions: entries and exits."""
@@ -270,12 +272,10 @@ def fused_chunk(task: SweepTask, chunk: GridPoints) -> np.ndarray:
     return sweep_crossings(*crossing_inputs(task, chunk), task.market.sessions_per_year, BLOCKS)
 
 
-def crossing_inputs(task: SweepTask, chunk: GridPoints) -> tuple[Any, ...]:
+def crossing_inputs(task: SweepTask, chunk: GridPoints) -> CrossingInputs:
     """Return what kernels of pairs take first: adjusted closes, windows, pairs, then the market up to the cash."""
-    market = task.market
     windows, pairs = window_pairs(chunk)
-    traded = (market.reference, market.known, market.actions, market.terms, market.initial_cash)
-    return task.closes, windows, pairs, *traded
+    return task.closes, windows, pairs, *task.market[:-1]
 
 
 def _table(combinations: GridPoints, metrics: np.ndarray) -> pd.DataFrame:
