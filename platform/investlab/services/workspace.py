@@ -1,5 +1,6 @@
 """The workspace: one home, its stores and its as-of time; the composition root and the public face for notebooks."""
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from html import escape
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from investlab.core.clock import Clock, SystemClock
 from investlab.core.config import Settings, load_settings
-from investlab.core.errors import StorageUnavailable
+from investlab.core.errors import InvalidSettings, StorageUnavailable
 from investlab.core.executor import Progress, no_progress
 from investlab.core.identity import code_identity
 from investlab.core.logging import configure_logging
@@ -27,6 +28,9 @@ from investlab.store.panels import PanelStore
 from investlab.store.predictions import PredictionStore
 from investlab.store.quarantine import QuarantineStore
 from investlab.store.staging import StagingStore
+
+ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+"""What delta-rs decodes in the path of a local table, which it then does not find."""
 
 
 class Workspace(MarketMethods, BacktestMethods, ModelMethods, RunMethods):
@@ -61,6 +65,11 @@ def open_workspace(
         chosen = chosen.model_copy(update={"home": Path(home)})
     configure_logging(chosen)
     root = chosen.home_path
+    if escaped := ESCAPE.search(str(root)):
+        raise InvalidSettings(
+            f"The home folder {root} cannot be used: the tables' library takes {escaped[0]} for a character.",
+            remedy="Set INVESTLAB_HOME to a folder without a percent sign before two digits.",
+        )
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

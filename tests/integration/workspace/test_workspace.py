@@ -10,11 +10,19 @@ import pandas as pd
 import pytest
 
 import investlab as il
-from investlab.core.errors import Conflict, InvalidInput, MixedData, NotFound, NotReproducible, QualityRejected
+from investlab.core.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidSettings,
+    MixedData,
+    NotFound,
+    NotReproducible,
+    QualityRejected,
+)
 from investlab.market.panel import require_same_source
 from investlab.schemas.ledger import RunQuery
 from investlab.schemas.market import PriceBasis
-from investlab.services.workspace import Workspace
+from investlab.services.workspace import Workspace, open_workspace, silent_progress
 from investlab.store.repositories import audit, ingests, outbox
 from tests.support.workspaces import (
     DATASET,
@@ -358,3 +366,10 @@ def test_a_workspace_describes_itself(lab: Workspace) -> None:
     assert lab.as_of("2019-12-31").today() == date(2019, 12, 31)
     assert DATASET in lab._repr_html_()
     assert lab.instruments("BBB").index.tolist() == ["BBB"]
+
+
+def test_a_home_that_the_tables_library_cannot_find_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"cannot be used: the tables' library takes %20 for a character\."):
+        open_workspace(tmp_path / "a%20home", progress=silent_progress)
+    assert not list(tmp_path.iterdir())
+    open_workspace(tmp_path / "100% of it", progress=silent_progress).close()
