@@ -29,7 +29,7 @@ from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
 
-FUSED_CHUNK = 1024
+FUSED_CHUNK = 256
 """Combinations in one unit of work of the fused kernel at most."""
 
 FUSED_LANES = 100_000

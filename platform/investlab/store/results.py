@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.lib.format import header_data_from_array_1_0, write_array_header_1_0
 
 from investlab.analytics.overfitting import ReturnMoments
 from investlab.backtest.costs import Costs
@@ -27,6 +28,7 @@ from investlab.schemas.backtest import Execution, LimitSpec, PortfolioStateSpec,
 from investlab.schemas.market import Adjust, PriceBasis
 
 FORMAT = 1
+PIECE_BYTES = 2**20
 SERIES = ("nav", "cash", "income")
 FRAMES = ("positions", "prices")
 SESSION_COLUMNS = ("session", "decided")
@@ -45,10 +47,13 @@ def encoded_result(result: Result) -> Iterator[bytes]:
     header = _sweep_header(result, arrays) if isinstance(result, SweepResult) else _backtest_header(result, arrays, "")
     text = canonical_json({"format": FORMAT, "arrays": list(arrays), **header}).encode()
     compressor = zlib.compressobj(level=1)
-    for values in (np.frombuffer(text, dtype=np.uint8), *arrays.values()):
-        stream = BytesIO()
-        np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
-        yield compressor.compress(stream.getbuffer())
+    for given in (np.frombuffer(text, dtype=np.uint8), *arrays.values()):
+        values, head = np.ascontiguousarray(given), BytesIO()
+        write_array_header_1_0(head, header_data_from_array_1_0(values))
+        yield compressor.compress(head.getbuffer())
+        content = values.reshape(-1).view(np.uint8)
+        for start in range(0, len(content), PIECE_BYTES):
+            yield compressor.compress(content[start : start + PIECE_BYTES])
     yield compressor.flush()
 
 

@@ -178,7 +178,7 @@ def test_the_executor_changes_no_bit_and_is_named() -> None:
 
 
 def test_units_of_work_depend_on_strategy_and_panel_alone() -> None:
-    assert chunk_size_of(make_task(SmaCross, random_panel(0, sessions=5))) == 1024
+    assert chunk_size_of(make_task(SmaCross, random_panel(0, sessions=5))) == 256
     wide = make_panel({f"S{number}": [10.0, 10.0] for number in range(1_000)})
     assert chunk_size_of(make_task(SmaCross, wide)) == 100
     assert chunk_size_of(make_task(BuyAndHold, wide)) == 16
