@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "var" / "drills"
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-n", "2")
+PYTEST = (sys.executable, "-m", "pytest", "-v", "-p", "no:nbval", "-n", "2")
 
 
 @dataclass(frozen=True)

@@ -263,8 +263,8 @@ def window_pairs(chunk: GridPoints) -> tuple[np.ndarray, np.ndarray]:
     """Return the ascending windows of checked pairs of moving averages, and the places of each pair's two in them."""
     usual = SmaCross()
     pairs = np.column_stack((chunk.numbers("fast", usual.fast), chunk.numbers("slow", usual.slow)))
-    is_used = np.bincount(pairs.ravel()) > 0
-    return np.flatnonzero(is_used), (is_used.cumsum() - 1)[pairs]
+    windows = np.unique(pairs)
+    return windows, np.searchsorted(windows, pairs)
 
 
 def fused_chunk(task: SweepTask, chunk: GridPoints) -> np.ndarray:

@@ -119,10 +119,13 @@ class BarSource:
             return _nothing(columns)
         try:
             return read_rows(self.folder / table, files, query, columns)
-        except READ_DAMAGE:
+        except READ_DAMAGE as error:
             for file in files:  # the one that is damaged is named
                 self._read(table, file, None, tuple(COLUMN_TYPES))
-            raise
+            raise Corrupt(
+                f"The bars of dataset {self.folder.name!r} cannot be read: {first_line(error)}.",
+                remedy=delta_log.remedy(self.folder.name),
+            ) from error
 
     def _read(self, table: str, file: DataFile, as_of: datetime | None, columns: Sequence[str]) -> pa.Table:
         try:
