@@ -34,12 +34,13 @@ def back_up(context: Context, to: Path | None = None) -> BackupReceipt:
 
     It holds the database as one file, the bars that recorded versions need, artifacts, predictions, quarantined bars,
     the home's own strategies and the reports of pipeline runs, all from one moment: what the database refers to is
-    there. It appears under its name only when all of it has reached the disk. What something holds and could not be
-    read is named in the receipt; versions that a vacuum took are simply not in it.
+    there. It appears under its name only when all of it has reached the disk. Others go on writing, unless bars were
+    taken away under it twice: then writers of bars wait. What something holds and could not be read is named in the
+    receipt; versions that a vacuum took are simply not in it.
 
     Raises:
         Corrupt: The database or the recorded predictions are damaged; no backup was made.
-        Busy: Bars were taken away by vacuums or rebuilds all the time.
+        Busy: Bars were taken away by vacuums or rebuilds all the time, and their writer did not pause.
         StorageUnavailable: The folder cannot be written.
     """
     started = context.clock.now()
@@ -94,9 +95,10 @@ class _Taken:
 def _fill(context: Context, root: Path) -> BackupManifest:
     """Write all of a backup but its name."""
     for attempt in range(_ATTEMPTS):
-        taken = _Taken()
+        taken, is_last = _Taken(), attempt == _ATTEMPTS - 1
         try:
-            _take(context, root, taken, is_last=attempt == _ATTEMPTS - 1)
+            with context.market.paused(_datasets(context) if is_last else ()):
+                _take(context, root, taken, is_last=is_last)
         except FileNotFoundError:  # a vacuum or a rebuild was faster
             shutil.rmtree(root)
             root.mkdir()
@@ -116,6 +118,11 @@ def _fill(context: Context, root: Path) -> BackupManifest:
         flush_folders(root, [file.path for file in (*manifest.files, written)])
         return manifest
     raise Busy("Bars were being taken away all the time.", remedy="Try again when vacuums and rebuilds have ended.")
+
+
+def _datasets(context: Context) -> list[str]:
+    with context.database.read() as session:
+        return [info.name for info in datasets.list_datasets(session)]
 
 
 def _take(context: Context, root: Path, taken: _Taken, *, is_last: bool) -> None:

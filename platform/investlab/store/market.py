@@ -1,7 +1,7 @@
 """The market store: daily bars in Delta tables, appended durably, read at a version and as of a time."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -59,6 +59,18 @@ class MarketStore:
                 yield
             finally:
                 self._held.discard(dataset)
+
+    @contextmanager
+    def paused(self, datasets: Iterable[str]) -> Iterator[None]:
+        """Let nobody write these datasets while the block runs.
+
+        Raises:
+            Busy: A process is writing one of them and did not finish in time.
+        """
+        with ExitStack() as held:
+            for dataset in sorted(datasets):
+                held.enter_context(folder_lock(self.root / f"{dataset}.lock", self.lock_timeout_seconds))
+            yield
 
     def begin(self, dataset: str, *, acknowledged: VersionPin | None, ingested_at: datetime) -> Appending:
         """Begin an append in parts, inside `writing` and with the pin recorded last.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from investlab.core.config import Settings
+from investlab.core.errors import Busy
 from investlab.schemas.catalog import DatasetVersionInfo
 from investlab.services.backup import back_up
 from investlab.services.restoring import RestoreRequest, restore
@@ -17,6 +18,7 @@ from investlab.services.workspace import open_workspace
 from investlab.store import market_backups
 from investlab.store.database import Database
 from investlab.store.durable_files import copy_file
+from investlab.store.market import MarketStore
 from investlab.store.repositories import datasets
 from tests.support.workspaces import DATASET
 
@@ -88,3 +90,25 @@ def test_a_file_that_a_vacuum_takes_meanwhile_is_no_loss(
     assert attempts
     assert (receipt.left_out, receipt.versions) == ((), 2)
     assert [path.name for path in (tmp_path / "disk").iterdir()] == [Path(receipt.path).name]
+
+
+def test_where_bars_are_taken_all_the_time_writers_wait(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, taken = open_workspace(home), []
+
+    def take(source: Path, root: Path, name: str) -> object:
+        """Take the file away, as a vacuum does that gets the writer's lock."""
+        try:
+            with MarketStore(lab.context.market.root).writing(DATASET, timeout_seconds=0.0):
+                taken.append(name)
+        except Busy:
+            return copy_file(source, root, name)
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(market_backups, "copy_file", take)
+    receipt = back_up(lab.context, tmp_path / "disk")
+    with lab.context.market.writing(DATASET, timeout_seconds=0.0):
+        lab.close()
+    assert len(taken) == 2
+    assert (receipt.left_out, receipt.versions) == ((), 2)
