@@ -78,30 +78,27 @@ def single_case(lab: Workspace) -> Case:
 
 
 def zipline_signal_cases(lab: Workspace) -> dict[str, Case]:
-    """Return the crossings of one instrument as zipline takes them (all or nothing, as weights) beside three of ours.
-
-    With whole shares the prices are raw ones of an instrument without splits, and the cash is ordinary.
-    """
-    panel, whole = (
-        lab.panel(["AAPL"], ["close"], dataset="us-close"),
-        lab.panel(["GOOG"], ["close"], dataset="us-ohlcv"),
-    )
+    """Return the crossings of one instrument, which zipline takes as weights, beside both of our doors."""
+    panel = lab.panel(["AAPL"], ["close"], dataset="us-close")
     entries, exits = il.SmaCross(20, 100).signals(panel)
-    terms = {"costs": COSTS, "execution": "next_close"}
-    large = terms | {"initial_cash": ZIPLINE_CASH}
-    weights, whole_weights = in_or_out(entries, exits), in_or_out(*il.SmaCross(20, 100).signals(whole))
-    shared = {"limits": BORROWING, "whole_shares": True, "initial_cash": CASH}
-    return {
-        "signals sma(20,100) next_close, one instrument": zipline_case(
-            panel, weights, il.simulate_signals(panel, entries, exits, **large)
-        ),
-        "signals sma(20,100) next_close, one instrument, as weights that may borrow": zipline_case(
-            panel, weights, il.simulate_weights(panel, weights, limits=BORROWING, **large)
-        ),
-        "signals sma(20,100) next_close, one instrument, as weights that may borrow, whole shares": zipline_case(
-            whole, whole_weights, il.simulate_weights(whole, whole_weights, **terms, **shared)
-        ),
+    weights = in_or_out(entries, exits)
+    terms = {"costs": COSTS, "execution": "next_close", "initial_cash": ZIPLINE_CASH}
+    ours = {
+        "as signals": il.simulate_signals(panel, entries, exits, **terms),
+        "as weights that may borrow": il.simulate_weights(panel, weights, limits=BORROWING, **terms),
     }
+    name = "signals sma(20,100) next_close, AAPL"
+    return {f"{name}, {door}": zipline_case(panel, weights, done) for door, done in ours.items()}
+
+
+def zipline_whole_case(lab: Workspace) -> dict[str, Case]:
+    """Return the crossings of an instrument without splits on raw prices: whole shares and ordinary cash."""
+    panel = lab.panel(["GOOG"], ["close"], dataset="us-ohlcv")
+    weights = in_or_out(*il.SmaCross(20, 100).signals(panel))
+    terms = {"costs": COSTS, "execution": "next_close", "initial_cash": CASH, "whole_shares": True}
+    done = il.simulate_weights(panel, weights, limits=BORROWING, **terms)
+    name = "signals sma(20,100) next_close, GOOG, as weights that may borrow, whole shares"
+    return {name: zipline_case(panel, weights, done)}
 
 
 def zipline_weight_cases(lab: Workspace) -> dict[str, Case]:
@@ -153,7 +150,7 @@ def main() -> None:
         told = {"peers": ask(given.peers, "agreement.py", cases(lab), Path(folder) / "peers")}
         if given.zipline:
             lab.ingest("sample", "us-ohlcv")
-            made = zipline_signal_cases(lab) | zipline_weight_cases(lab)
+            made = zipline_signal_cases(lab) | zipline_whole_case(lab) | zipline_weight_cases(lab)
             told["zipline"] = ask(given.zipline, "zipline_agreement.py", made, Path(folder) / "zipline")
         lab.close()
     rows = [row for answer in told.values() for row in answer["rows"]]
