@@ -1,9 +1,11 @@
 """Check that whole equity paths agree with peers that simulate the same entries, exits and weights on real prices.
 
-Run it with `python benchmarks/agreement.py --peers PYTHON`, where PYTHON is that of an environment made from
-benchmarks/peers/requirements.txt. It prints a table and writes benchmarks/results/agreement.json. The peers run in an
-environment of their own (benchmarks/peers/agreement.py), which knows nothing of investlab: they are given prices,
-signals and weights as arrays and give back their equity paths.
+Run it with `python benchmarks/agreement.py --peers PYTHON --zipline PYTHON`: the first is the python of an environment
+made from benchmarks/peers/requirements.txt, the second (Python 3.12) of one made from
+benchmarks/peers/requirements-zipline.txt; without it zipline is left out. It prints a table and writes
+benchmarks/results/agreement.json. The peers run in environments of their own (benchmarks/peers/agreement.py and
+benchmarks/peers/zipline_agreement.py), which know nothing of investlab: they are given prices, signals and weights as
+arrays and give back their equity paths.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import json
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +26,10 @@ from investlab.services.workspace import Workspace, open_workspace, silent_progr
 HERE = Path(__file__).parent
 COSTS = il.Costs(commission_bps=10, slippage_bps=5)
 CASH = 100_000.0
+ZIPLINE_CASH = 1e9
+"""zipline trades whole shares only: with so much cash they are nearly as good as fractions."""
+BORROWING = il.Limits(gross=2.0)
+"""Nothing is scaled or cut to cash: zipline fills what was ordered and lets cash fall below 0."""
 Case = dict[str, np.ndarray]
 
 
@@ -70,31 +77,92 @@ def single_case(lab: Workspace) -> Case:
     return {"prices": prices, "entries": entries, "exits": exits, "nav": done.nav.to_numpy(), "cash": np.array(cash)}
 
 
+def zipline_signal_cases(lab: Workspace) -> dict[str, Case]:
+    """Return the crossings of one instrument, which zipline takes as weights, beside both of our doors."""
+    panel = lab.panel(["AAPL"], ["close"], dataset="us-close")
+    entries, exits = il.SmaCross(20, 100).signals(panel)
+    weights = in_or_out(entries, exits)
+    terms = {"costs": COSTS, "execution": "next_close", "initial_cash": ZIPLINE_CASH}
+    ours = {
+        "as signals": il.simulate_signals(panel, entries, exits, **terms),
+        "as weights that may borrow": il.simulate_weights(panel, weights, limits=BORROWING, **terms),
+    }
+    name = "signals sma(20,100) next_close, AAPL"
+    return {f"{name}, {door}": zipline_case(panel, weights, done) for door, done in ours.items()}
+
+
+def zipline_whole_case(lab: Workspace) -> dict[str, Case]:
+    """Return the crossings of an instrument without splits on raw prices: whole shares and ordinary cash."""
+    panel = lab.panel(["GOOG"], ["close"], dataset="us-ohlcv")
+    weights = in_or_out(*il.SmaCross(20, 100).signals(panel))
+    terms = {"costs": COSTS, "execution": "next_close", "initial_cash": CASH, "whole_shares": True}
+    done = il.simulate_weights(panel, weights, limits=BORROWING, **terms)
+    name = "signals sma(20,100) next_close, GOOG, as weights that may borrow, whole shares"
+    return {name: zipline_case(panel, weights, done)}
+
+
+def zipline_weight_cases(lab: Workspace) -> dict[str, Case]:
+    """Return monthly momentum for zipline, with borrowing allowed and with buys cut to cash."""
+    panel = lab.panel(lab.universe("us-close"), ["close"])
+    weights = il.MonthlyMomentum(k=5).weights(panel)
+    found = {}
+    for name, limits in (("that may borrow", BORROWING), ("cut to cash", il.Limits())):
+        done = il.simulate_weights(
+            panel, weights, costs=COSTS, execution="next_close", initial_cash=ZIPLINE_CASH, limits=limits
+        )
+        found[f"weights momentum(5) next_close, {name}"] = zipline_case(panel, weights, done)
+    return found
+
+
+def in_or_out(entries: np.ndarray, exits: np.ndarray) -> np.ndarray:
+    """Return weights that are 1 at an entry, 0 at an exit, and hold at all other sessions."""
+    return np.where(entries, 1.0, np.where(exits, 0.0, np.nan))
+
+
+def zipline_case(panel: il.PricePanel, weights: np.ndarray, done: il.BacktestResult) -> Case:
+    """Return what zipline is given, and our equity path."""
+    sessions = panel.sessions.astype("datetime64[ns]")
+    prices, cash = panel.values("close"), np.array(done.initial_cash)
+    return {"prices": prices, "weights": weights, "sessions": sessions, "cash": cash, "nav": done.nav.to_numpy()}
+
+
+def ask(python: str, script: str, made: dict[str, Case], folder: Path) -> dict[str, Any]:
+    """Return what peers tell of cases that a folder of their own hands them."""
+    folder.mkdir()
+    for number, (name, case) in enumerate(made.items()):
+        np.savez(folder / f"{number:02d}.npz", name=name, **case)
+    costs = json.dumps({"fees": 10e-4, "slippage": 5e-4, "cash": CASH})
+    subprocess.run([python, str(HERE / "peers" / script), str(folder), costs], check=True)
+    told: dict[str, Any] = json.loads((folder / "peers.json").read_text(encoding="utf-8"))
+    return told
+
+
 def main() -> None:
     """Simulate every case here and by the peers, print how far apart the paths lie, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", required=True, help="python of the peers' environment")
+    parser.add_argument("--zipline", help="python of zipline's environment; left out without it")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="investlab-agreement-") as folder:
         settings = Settings.model_validate({"home": Path(folder) / "home"})
         lab = open_workspace(settings=settings, progress=silent_progress)
         lab.ingest("sample", "us-close")
-        made = cases(lab)
-        for number, (name, case) in enumerate(made.items()):
-            np.savez(Path(folder) / f"{number:02d}.npz", name=name, **case)
-        costs = json.dumps({"fees": 10e-4, "slippage": 5e-4, "cash": CASH})
-        subprocess.run([given.peers, str(HERE / "peers" / "agreement.py"), folder, costs], check=True)
-        told = json.loads((Path(folder) / "peers.json").read_text(encoding="utf-8"))
+        told = {"peers": ask(given.peers, "agreement.py", cases(lab), Path(folder) / "peers")}
+        if given.zipline:
+            lab.ingest("sample", "us-ohlcv")
+            made = zipline_signal_cases(lab) | zipline_whole_case(lab) | zipline_weight_cases(lab)
+            told["zipline"] = ask(given.zipline, "zipline_agreement.py", made, Path(folder) / "zipline")
         lab.close()
-    table = pd.DataFrame(told["rows"])
-    print(table.to_string(index=False))
+    rows = [row for answer in told.values() for row in answer["rows"]]
+    print(pd.DataFrame(rows).to_string(index=False))
     report = {
         "benchmark": "agreement",
-        "command": "python benchmarks/agreement.py --peers PYTHON",
-        "data": "us-close, 20 instruments × 8,313 sessions, real prices; commission 10 bps, slippage 5 bps",
-        "versions": told["versions"],
-        "peers_configuration": told["configuration"],
-        "rows": told["rows"],
+        "command": "python benchmarks/agreement.py --peers PYTHON --zipline PYTHON",
+        "data": "us-close, 20 instruments × 8,313 sessions, real prices; commission 10 bps, slippage 5 bps; "
+        "GOOG of us-ohlcv for whole shares",
+        "versions": {environment: answer["versions"] for environment, answer in told.items()},
+        "peers_configuration": {environment: answer["configuration"] for environment, answer in told.items()},
+        "rows": rows,
     }
     (HERE / "results" / "agreement.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
