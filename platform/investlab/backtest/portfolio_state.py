@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from investlab.backtest.part_state import PartState
-from investlab.core.errors import InvalidInput, NotFound
 from investlab.backtest.weight_accounts import invested_value
+from investlab.core.errors import InvalidInput, NotFound
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import PortfolioStateSpec
 

@@ -1,5 +1,7 @@
 """Laying the parts of a state of signals out for the kernels, and reading how they end."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from investlab.backtest.kernels import ORDER, REASONS
@@ -69,24 +71,26 @@ def closing_state(panel: PricePanel, parts: Parts, *, with_entries: bool) -> Por
 
 
 def _part_state(panel: PricePanel, parts: Parts, column: int, with_entries: bool) -> PartState:
-    held = {}
-    if with_entries and parts.quantity[column] != 0.0:
-        held = {
-            "entry_price": float(parts.entry[column]),
-            "best_price": float(parts.best[column]),
-            "sessions_held": len(panel.sessions) - 1 - int(parts.opened[column]),
-        }
-    pending = {}
-    if parts.target[column] != NONE:
-        share = float(parts.share[column])
-        pending = {
-            "order": int(parts.target[column]),
-            "decided": panel.sessions[parts.decided[column]].item(),
-            "reason": REASONS[parts.reason[column]],
-            "share": None if np.isnan(share) else share,
-        }
-    cash, quantity = float(parts.cash[column]), float(parts.quantity[column])
-    return PartState(cash, quantity, ruined=bool(parts.ruined[column]), **held, **pending)
+    state = PartState(
+        cash=float(parts.cash[column]), quantity=float(parts.quantity[column]), ruined=bool(parts.ruined[column])
+    )
+    if with_entries and state.quantity != 0.0:
+        state = replace(
+            state,
+            entry_price=float(parts.entry[column]),
+            best_price=float(parts.best[column]),
+            sessions_held=len(panel.sessions) - 1 - int(parts.opened[column]),
+        )
+    if parts.target[column] == NONE:
+        return state
+    share = float(parts.share[column])
+    return replace(
+        state,
+        order=int(parts.target[column]),
+        decided=panel.sessions[parts.decided[column]].item(),
+        reason=REASONS[parts.reason[column]],
+        share=None if np.isnan(share) else share,
+    )
 
 
 def _session_of(panel: PricePanel, symbol: str, part: PartState) -> int:
