@@ -35,11 +35,10 @@ class PartState:
     ruined: bool = False
 
     def __post_init__(self) -> None:
-        known = [self.entry_price is None, self.best_price is None, self.sessions_held is None]
         numbers = (self.cash, self.quantity, self.entry_price or 0.0, self.best_price or 0.0, self.share or 0.0)
-        if not all(isfinite(value) for value in numbers):
+        if not all(map(isfinite, numbers)):
             raise InvalidInput("The state of a part holds numbers that are not finite.", remedy="Leave them out.")
-        if any(known) != all(known):
+        if not (self.entry_price is None) == (self.best_price is None) == (self.sessions_held is None):
             raise InvalidInput(
                 "What stops know of a position belongs together.",
                 remedy="Give entry_price, best_price and sessions_held, or none of them.",

@@ -1,6 +1,7 @@
 """Laying the parts of a state of signals out for the kernels, and reading how they end."""
 
-from dataclasses import replace
+from math import isnan
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,22 @@ from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 
 NOTHING = -1
+
+
+class Standing(NamedTuple):
+    """One part's row of `Parts`."""
+
+    quantity: float
+    cash: float
+    entry: float
+    best: float
+    opened: int
+    ruined: bool
+    target: int
+    decided: int
+    reason: int
+    share: float
+    gone: bool
 
 
 def parts_in_cash(count: int, initial_cash: float) -> Parts:
@@ -65,31 +82,29 @@ def parts_of(panel: PricePanel, state: PortfolioState, known: np.ndarray) -> Par
 
 def closing_state(panel: PricePanel, parts: Parts, *, with_entries: bool) -> PortfolioState:
     """Return where the parts stand after the panel's last session; plain rules know no entries."""
-    states = {symbol: _part_state(panel, parts, column, with_entries) for column, symbol in enumerate(panel.symbols)}
+    rows = zip(*(values.tolist() for values in parts[:-1]), strict=True)
+    states = {
+        symbol: _part_state(panel, Standing(*row), with_entries)
+        for symbol, row in zip(panel.symbols, rows, strict=True)
+    }
     gone = tuple(panel.symbols[column] for column in np.flatnonzero(parts.gone))
     return PortfolioState.of_parts(states, panel.last_session, gone)
 
 
-def _part_state(panel: PricePanel, parts: Parts, column: int, with_entries: bool) -> PartState:
-    state = PartState(
-        cash=float(parts.cash[column]), quantity=float(parts.quantity[column]), ruined=bool(parts.ruined[column])
-    )
-    if with_entries and state.quantity != 0.0:
-        state = replace(
-            state,
-            entry_price=float(parts.entry[column]),
-            best_price=float(parts.best[column]),
-            sessions_held=len(panel.sessions) - 1 - int(parts.opened[column]),
-        )
-    if parts.target[column] == NONE:
-        return state
-    share = float(parts.share[column])
-    return replace(
-        state,
-        order=int(parts.target[column]),
-        decided=panel.sessions[parts.decided[column]].item(),
-        reason=REASONS[parts.reason[column]],
-        share=None if np.isnan(share) else share,
+def _part_state(panel: PricePanel, row: Standing, with_entries: bool) -> PartState:
+    pending = row.target != NONE
+    shown = with_entries and row.quantity != 0.0
+    return PartState(
+        row.cash,
+        row.quantity,
+        row.entry if shown else None,
+        row.best if shown else None,
+        len(panel.sessions) - 1 - row.opened if shown else None,
+        row.target if pending else None,
+        panel.sessions[row.decided].item() if pending else None,
+        REASONS[row.reason if pending else ORDER],
+        (None if isnan(row.share) else row.share) if pending else 1.0,
+        row.ruined,
     )
 
 
