@@ -66,7 +66,7 @@ def assert_joined(first: BacktestResult, later: BacktestResult, whole: BacktestR
 @pytest.mark.parametrize("whole_shares", [False, True])
 @pytest.mark.parametrize("rules", RULES)
 def test_two_runs_joined_by_their_state_are_one_run_to_the_bit(rules: str, execution: str, whole_shares: bool) -> None:
-    for seed in range(4):
+    for seed in range(3):
         panel = eventful_panel(seed)
         given = signals(seed, panel, 4 if rules == "four" else 2)
         terms = {"costs": Costs(5, 3, 0.1, 0.2), "execution": execution, "whole_shares": whole_shares, **RULES[rules]}
@@ -133,6 +133,19 @@ def test_a_state_by_hand() -> None:
     assert later.fills[["quantity", "fill_price"]].to_numpy().tolist() == [[50.0, 13.0]]
     assert later.opening is not None
     assert later.opening.tolist() == [600.0, 0.0]
+
+
+@pytest.mark.parametrize("rules", ["plain", "both"])
+def test_an_order_that_waits_keeps_the_session_that_decided_it(rules: str) -> None:
+    """Decided at the first close, without an open on the second session: the third's fills it, one after the state."""
+    nan = float("nan")
+    panel = make_panel({"A": [10, 10, 10, 10]}, open={"A": [10, nan, 10, 10]})
+    entries = np.array([[True], [False], [False], [False]])
+    none = ~entries & False
+    first = simulate_signals(first_sessions(panel, 2), entries[:2], none[:2], **RULES[rules])
+    later = simulate_signals(panel, entries, none, initial_state=first.final_state, **RULES[rules])
+    assert later.fills["session"].tolist() == [panel.index[2]]
+    assert later.fills["decided"].tolist() == [panel.index[0]]
 
 
 def test_a_state_keeps_what_stops_know_restated_for_a_split() -> None:
