@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from investlab.backtest.limits import Limits
     from investlab.backtest.lookahead import audit_lookahead
     from investlab.backtest.lookahead_report import LeakReport
+    from investlab.backtest.part_state import PartState
     from investlab.backtest.portfolio_state import PortfolioState
     from investlab.backtest.position_rules import PositionRules
     from investlab.backtest.purged_cross_validation import purged_cross_validation
@@ -39,6 +40,7 @@ _PUBLIC = {
     "LeakReport": ("investlab.backtest.lookahead_report", "LeakReport"),
     "Limits": ("investlab.backtest.limits", "Limits"),
     "MonthlyMomentum": ("investlab.backtest.strategies", "MonthlyMomentum"),
+    "PartState": ("investlab.backtest.part_state", "PartState"),
     "PortfolioState": ("investlab.backtest.portfolio_state", "PortfolioState"),
     "PositionRules": ("investlab.backtest.position_rules", "PositionRules"),
     "PricePanel": ("investlab.market.panel", "PricePanel"),
@@ -67,6 +69,7 @@ __all__ = [
     "LeakReport",
     "Limits",
     "MonthlyMomentum",
+    "PartState",
     "PortfolioState",
     "PositionRules",
     "PricePanel",

@@ -7,15 +7,16 @@ import pandas as pd
 
 from investlab.backtest.costs import FREE, Costs
 from investlab.backtest.fills import FillLog
-from investlab.backtest.kernels import METRICS
+from investlab.backtest.kernels import METRICS, Book
 from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.orders import signal_array, signal_arrays, weight_rows
-from investlab.backtest.portfolio_state import PortfolioState
+from investlab.backtest.portfolio_state import PortfolioState, opening_values
 from investlab.backtest.position_rules import PLAIN, PositionRules, SignalArrays, rules_of
 from investlab.backtest.rates import NO_RATES, Rates
 from investlab.backtest.remarks import forced_fills, old_prices, unfilled_orders
 from investlab.backtest.result import BacktestResult
-from investlab.backtest.signal_runs import trade_by_signals
+from investlab.backtest.signal_runs import is_plain, trade_by_signals
+from investlab.backtest.signal_states import closing_state
 from investlab.backtest.simulation import PositionTable, Quantities, Simulation, empty_book, measured
 from investlab.backtest.sizing import ALL_IN, Sizing
 from investlab.backtest.stops import NO_STOPS, Stops
@@ -58,6 +59,7 @@ def simulate_signals(
     execution: Execution | str = Execution.NEXT_OPEN,
     initial_cash: float = 100_000.0,
     whole_shares: bool = False,
+    initial_state: PortfolioState | None = None,
 ) -> BacktestResult:
     """Return the backtest of entries and exits (bool, sessions × symbols), each instrument on its own part of the cash.
 
@@ -67,12 +69,16 @@ def simulate_signals(
     `direction` says which side entries and exits trade; with short entries or exits, entries and exits are those of
     longs. `sizing` says how much of its part a position takes, `stops` what closes it besides a signal.
 
+    With `initial_state`, the `final_state` of another run of signals whose session is in the panel, the result begins
+    at the session after it, and `initial_cash` is the state's NAV.
+
     Raises:
-        InvalidInput: The signals do not fit the panel or the panel cannot be traded on these terms.
+        InvalidInput: The signals or the state do not fit the panel, or the panel cannot be traded on these terms.
         NotFound: A symbol is not in the panel; near matches are named.
     """
     rules = PositionRules(direction, sizing, stops)
-    terms = replace(agree_terms(panel, costs, execution, initial_cash, whole_shares), rules=rules)
+    agreed = agree_terms(panel, costs, execution, initial_cash, whole_shares, initial_state=initial_state)
+    terms = replace(agreed, rules=rules)
     given: SignalArrays = signal_array(panel, entries, "entries"), signal_array(panel, exits, "exits")
     if short_entries is not None or short_exits is not None:
         none = np.zeros(panel.shape, dtype=np.bool_)
@@ -152,12 +158,13 @@ def simulate(strategy: Strategy, panel: PricePanel, terms: TradingTerms) -> Simu
 
     Raises:
         InvalidInput: The strategy gives neither signals nor weights, signals with terms that are for weights (limits,
-            rates, an initial state), or weights with terms that are for signals (direction, sizing, stops).
+            rates, a state of weights), or weights with terms that are for signals (direction, sizing, stops, a state of
+            signals).
     """
     if isinstance(strategy, SignalStrategy):
-        if not terms.are_plain:
+        if not terms.suit_signals:
             raise InvalidInput(
-                f"{type(strategy).__name__} gives signals; limits, rates and initial states belong to target weights.",
+                f"{type(strategy).__name__} gives signals; limits and rates belong to target weights.",
                 remedy="Leave them out, or give a strategy with weights(panel).",
             )
         own = replace(terms, rules=rules_of(strategy, terms.rules))
@@ -179,14 +186,24 @@ def run_signals(panel: PricePanel, signals: SignalArrays, terms: TradingTerms) -
     """Simulate two or four arrays of signals that fit the panel.
 
     Raises:
-        InvalidInput: The arrays do not fit the direction.
+        InvalidInput: The arrays do not fit the direction, or the initial state is none of signals.
     """
-    book = empty_book(len(panel.sessions))
-    done = trade_by_signals(panel, signals, terms, book)
+    whole, state = empty_book(len(panel.sessions)), terms.initial_state
+    done = trade_by_signals(panel, signals, terms, whole)
+    first = done.parts.start
+    book = Book(*(series[first:] for series in whole))
     forced = forced_fills(panel, done.log) if len(panel.delistings) else ()
-    notes = (*done.notes, *unfilled_orders(panel, 0, done.unpaid), *forced)
-    metrics = measured(panel, terms, book, done.paid)
-    return Simulation(book, Quantities.of(done.quantities), done.prices, done.log, metrics, notes)
+    return Simulation(
+        book=book,
+        held=Quantities.of(done.quantities[first:]),
+        prices=done.prices[first:],
+        log=done.log,
+        metrics=measured(panel, terms, book, done.paid),
+        notes=(*done.notes, *unfilled_orders(panel, 0, done.unpaid), *forced),
+        first=first,
+        final_state=closing_state(panel, done.parts, with_entries=not is_plain(signals, terms)),
+        opening=None if state is None else opening_values(panel, state, done.prices[first - 1]),
+    )
 
 
 def build_result(

@@ -8,7 +8,6 @@ from investlab.backtest.position_state import (
     FILLS,
     NONE,
     PAID,
-    SPENT,
     UNPAID,
     UNSIZED,
     Account,
@@ -56,7 +55,6 @@ def leave(account: Account, when: When, reason: int, reference: float, terms: Fi
         cash = account.cash - covered * price - commission
         post(ledger, when, reason, covered, (reference, price), commission)
         ruined = cash <= 0.0
-        ledger.tally[SPENT] += ruined
         return Account(0.0, cash, np.nan, np.nan, -1, ruined)
     sold, price, commission = sell(account.quantity, reference, account.cash, terms)
     if sold == 0.0:

@@ -9,7 +9,6 @@ from investlab.backtest.position_state import (
     FILLS,
     NONE,
     PAID,
-    SPENT,
     TALLY,
     UNPAID,
     UNSIZED,
@@ -17,9 +16,13 @@ from investlab.backtest.position_state import (
     Ledger,
     Levels,
     Order,
+    Parts,
     Quotes,
     Wishes,
+    account_of,
     idle,
+    keep,
+    order_of,
     side_of,
 )
 from investlab.backtest.position_stops import best_price, stop_at_close, stop_within
@@ -133,14 +136,20 @@ def end_session(
 
 
 @compiled
-def end_listing(account: Account, settlement: float, place: tuple[int, int], quotes: Quotes, ledger: Ledger) -> None:
-    """Settle what is held at a delisting and mark the part, which trades no more, up to the last session."""
+def end_listing(account: Account, settlement: float, place: tuple[int, int], quotes: Quotes, ledger: Ledger) -> Account:
+    """Return the part after settling at a delisting what it holds; it trades no more."""
     t, column = place
     cash = account.cash
     if account.quantity != 0.0:
         price, proceeds = settle(account.quantity, quotes.known[t - 1], settlement)
         post(ledger, (t, column, t), DELISTED, -account.quantity, (price, price), 0.0)
         cash += proceeds
+    return Account(0.0, cash, np.nan, np.nan, -1, account.ruined)
+
+
+@compiled
+def rest(cash: float, t: int, ledger: Ledger) -> None:
+    """Mark a part that trades no more from a session up to the last."""
     ledger.book.nav[t:] += cash
     ledger.book.cash[t:] += cash
     ledger.quantity[t:] = 0.0
@@ -154,18 +163,24 @@ def trade_part(
     terms: FillTerms,
     levels: Levels,
     column: int,
-    cash: float,
+    parts: Parts,
     ledger: Ledger,
 ) -> None:
-    """Trade one instrument with its part of the cash; `actions` are its own. A delisting ends all trading."""
-    account = Account(0.0, cash, np.nan, np.nan, -1, False)
-    order = idle()
-    ahead = 0
-    for t in range(len(quotes.known)):
+    """Trade one instrument's part from where it stands; `actions` are its own. A delisting ends all trading."""
+    account, order = account_of(parts, column), order_of(parts, column)
+    if parts.gone[column]:
+        rest(account.cash, parts.start, ledger)
+        return
+    ahead = np.searchsorted(actions.session, parts.start)
+    for t in range(len(quotes.known)):  # a range from 0 on indexes faster than one that begins later
+        if t < parts.start:
+            continue
         place = (t, column)
         acting = ahead < len(actions.session) and actions.session[ahead] == t
         if acting and not np.isnan(actions.settlement[ahead]):
-            end_listing(account, actions.settlement[ahead], place, quotes, ledger)
+            account, order = end_listing(account, actions.settlement[ahead], place, quotes, ledger), idle()
+            parts.gone[column] = True
+            rest(account.cash, t, ledger)
             break
         if acting:
             ratio, dividend = actions.ratio[ahead], actions.dividend[ahead]
@@ -181,6 +196,7 @@ def trade_part(
         if terms.same_close:
             account, order = fill_order(account, order, place, quotes.reference[t], terms, levels, ledger)
         account = end_session(account, quotes, place, terms, levels, ledger)
+    keep(parts, column, account, order)
 
 
 @compiled
@@ -190,19 +206,17 @@ def trade_positions(
     actions: Actions,
     terms: FillTerms,
     levels: Levels,
-    initial_cash: float,
+    parts: Parts,
     book: Book,
     trail: Trail,
-    ruined: np.ndarray,
 ) -> tuple[int, float, int, int]:
     """Trade every instrument (arrays are instruments × sessions): (fills, costs paid, orders unpaid, entries unsized).
 
-    `ruined` takes whether each part was used up.
+    `parts` takes how each part ends.
     """
     tally = np.zeros(TALLY)
     paid = 0.0
-    count = len(quotes.known)
-    for column in range(count):
+    for column in range(len(quotes.known)):
         own = Wishes(
             wishes.entry[column],
             wishes.leave[column],
@@ -220,8 +234,6 @@ def trade_positions(
         )
         ledger = Ledger(book, trail.quantity[column], trail.log, tally)
         tally[PAID] = 0.0
-        tally[SPENT] = 0.0
-        trade_part(own, prices, own_actions(actions, column), terms, levels, column, initial_cash / count, ledger)
+        trade_part(own, prices, own_actions(actions, column), terms, levels, column, parts, ledger)
         paid += tally[PAID]
-        ruined[column] = tally[SPENT] > 0.0
     return int(tally[FILLS]), paid, int(tally[UNPAID]), int(tally[UNSIZED])

@@ -1,4 +1,4 @@
-"""What the simulation of positions keeps of one instrument's part: its account, its order, and where it writes."""
+"""What the simulation of signals keeps of one instrument's part: its account, its order, and where it writes."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ from investlab.backtest.kernels import ORDER, Book
 NONE = 2
 """The target of an order that does not stand; others are the wanted side: 1 long, 0 flat, −1 short."""
 
-TALLY = 5
+TALLY = 4
 """Length of a tally."""
 
-FILLS, PAID, UNPAID, UNSIZED, SPENT = range(TALLY)
-"""Places in a tally: fills in the log, costs paid, orders cash could not pay, entries without a size, parts ruined."""
+FILLS, PAID, UNPAID, UNSIZED = range(TALLY)
+"""Places in a tally: fills in the log, costs paid, orders cash could not pay, entries without a size."""
 
 
 class Quotes(NamedTuple):
@@ -73,6 +73,26 @@ class Order(NamedTuple):
     share: float
 
 
+class Parts(NamedTuple):
+    """Every part's account and order as arrays over the instruments, and whether its listing has ended.
+
+    Kernels trade from the session `start` on, begin with what stands here, and leave here how each part ends.
+    """
+
+    quantity: np.ndarray
+    cash: np.ndarray
+    entry: np.ndarray
+    best: np.ndarray
+    opened: np.ndarray
+    ruined: np.ndarray
+    target: np.ndarray
+    decided: np.ndarray
+    reason: np.ndarray
+    share: np.ndarray
+    gone: np.ndarray
+    start: int
+
+
 class Ledger(NamedTuple):
     """Where one instrument's fills and marks go."""
 
@@ -86,6 +106,40 @@ class Ledger(NamedTuple):
 def idle() -> Order:
     """Return the order that does not stand."""
     return Order(NONE, -1, ORDER, 1.0)
+
+
+@compiled
+def account_of(parts: Parts, column: int) -> Account:
+    """Return the account of one part."""
+    return Account(
+        parts.quantity[column],
+        parts.cash[column],
+        parts.entry[column],
+        parts.best[column],
+        parts.opened[column],
+        parts.ruined[column],
+    )
+
+
+@compiled
+def order_of(parts: Parts, column: int) -> Order:
+    """Return the order of one part."""
+    return Order(parts.target[column], parts.decided[column], parts.reason[column], parts.share[column])
+
+
+@compiled
+def keep(parts: Parts, column: int, account: Account, order: Order) -> None:
+    """Write one part's account and order down."""
+    parts.quantity[column] = account.quantity
+    parts.cash[column] = account.cash
+    parts.entry[column] = account.entry
+    parts.best[column] = account.best
+    parts.opened[column] = account.opened
+    parts.ruined[column] = account.ruined
+    parts.target[column] = order.target
+    parts.decided[column] = order.decided
+    parts.reason[column] = order.reason
+    parts.share[column] = order.share
 
 
 @compiled

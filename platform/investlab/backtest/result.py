@@ -40,9 +40,10 @@ class BacktestResult(Reported):
     closed without an order).
 
     Short positions are negative quantities. `carry` is what accrued by session in currency (columns interest, and as
-    what is paid is negative: financing, borrow), None without rates. `final_state` is where a portfolio of target
-    weights stands at the end; given as `initial_state` to another run it goes on from there. `opening` are the market
-    values by symbol that such a run takes over; they count as bought at that state's close.
+    what is paid is negative: financing, borrow), None without rates. `final_state` is where the portfolio stands
+    at the end (None where windows were joined); given as `initial_state` to another run of the same kind, weights or
+    signals, it goes on from there. `opening` are the market values by symbol that such a run takes over; they count as
+    bought at that state's close.
 
     `metrics` holds fractions (total_return, cagr, volatility, max_drawdown ≤ 0), the annualised sharpe (ddof 1,
     risk-free 0), turnover (one-way, ½Σ|Δw| a year, Δw = reference value of a fill over that session's NAV), costs

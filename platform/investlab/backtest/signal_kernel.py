@@ -6,6 +6,7 @@ import numpy as np
 
 from investlab.analytics.compiled import compiled
 from investlab.backtest.kernels import DELISTED, Actions, Book, FillTerms, buy, sell, settle, take_action, write_fill
+from investlab.backtest.position_state import Parts
 
 
 class Lane(NamedTuple):
@@ -21,6 +22,16 @@ class Signals(NamedTuple):
     session: np.ndarray
     entry: np.ndarray
     leave: np.ndarray
+
+
+class Standing(NamedTuple):
+    """Where one instrument's part stands after the last fill: `order` as in `decide`, `decided` by which session."""
+
+    quantity: float
+    cash: float
+    order: int
+    decided: int
+    gone: bool
 
 
 class Trail(NamedTuple):
@@ -114,8 +125,8 @@ def trade_instrument(
     book: Book,
     trail: Trail,
     used: int,
-) -> tuple[int, float, int]:
-    """Trade one instrument, add it to the book, and return (fills in the log, costs paid, orders cash could not pay).
+) -> tuple[int, float, int, Standing]:
+    """Trade one instrument, add it to the book: (fills in the log, costs paid, orders cash could not pay, its end).
 
     `actions` are this instrument's. An order waits until its fill price exists. Between the sessions where something
     may happen nothing but the price changes. A delisting settles what is held and ends all trading.
@@ -124,6 +135,7 @@ def trade_instrument(
     sessions = len(lane.known)
     quantity, paid = 0.0, 0.0
     order, decided, ahead, unpaid, signal, t = 0, -1, 0, 0, 0, -1
+    gone = False
     while True:
         acting = actions.session[ahead] if ahead < len(actions.session) else sessions
         if order == 0:
@@ -140,6 +152,7 @@ def trade_instrument(
                 actions.settlement[ahead], (t, column), quantity, cash, lane, book, trail.log, used
             )
             hold(t, sessions, 0.0, cash, lane, book, trail)
+            quantity, order, gone = 0.0, 0, True
             break
         if acting == t:
             quantity, income = take_action(
@@ -165,7 +178,23 @@ def trade_instrument(
                 paid += commission + abs(change) * abs(price - reference)
                 book.traded[t] += abs(change) * reference
                 used = write_fill(trail.log, used, (t, column, decided), change, (reference, price), commission)
-    return used, paid, unpaid
+    return used, paid, unpaid, Standing(quantity, cash, order, decided, gone)
+
+
+@compiled
+def keep_standing(
+    parts: Parts, column: int, standing: Standing, entry: bool, leave: bool, session: int, same_close: bool
+) -> None:
+    """Write down how one part ends; where orders wait for a next session the last one's signals are still to decide."""
+    order = standing.order
+    if not same_close and not standing.gone:
+        order = decide(order, standing.quantity > 0.0, entry, leave)
+    parts.quantity[column] = standing.quantity
+    parts.cash[column] = standing.cash
+    parts.gone[column] = standing.gone
+    if order != 0:
+        parts.target[column] = max(order, 0)
+        parts.decided[column] = standing.decided if order == standing.order else session
 
 
 @compiled
@@ -176,22 +205,29 @@ def trade_signals(
     known: np.ndarray,
     actions: Actions,
     terms: FillTerms,
-    initial_cash: float,
+    parts: Parts,
     book: Book,
     trail: Trail,
 ) -> tuple[int, float, int]:
-    """Trade every instrument (all arrays instruments × sessions) and return (fills, costs paid, orders unpaid)."""
+    """Trade every instrument (all arrays instruments × sessions) and return (fills, costs paid, orders unpaid).
+
+    Each part begins with its cash alone, at the first session; `parts` takes how it ends.
+    """
+    last = known.shape[1] - 1
     used = 0
     paid = 0.0
     unpaid = 0
-    part = initial_cash / len(known)
     for column in range(len(known)):
         when = np.flatnonzero(entries[column] | exits[column])
         signals = Signals(when, entries[column][when], exits[column][when])
         lane = Lane(reference[column], known[column])
         own = own_actions(actions, column)
         rows = Trail(trail.quantity[column], trail.log)
-        used, spent, failed = trade_instrument(signals, lane, own, terms, column, part, book, rows, used)
+        used, spent, failed, standing = trade_instrument(
+            signals, lane, own, terms, column, parts.cash[column], book, rows, used
+        )
+        leaves = exits[column, last]
+        keep_standing(parts, column, standing, entries[column, last], leaves, last, terms.same_close)
         paid += spent
         unpaid += failed
     return used, paid, unpaid

@@ -8,8 +8,9 @@ from investlab.backtest.indicators import trailing_deviation
 from investlab.backtest.kernels import FILL_COLUMNS, Book
 from investlab.backtest.position_kernel import trade_positions
 from investlab.backtest.position_rules import PositionRules, SignalArrays
-from investlab.backtest.position_state import Levels, Quotes, Wishes
+from investlab.backtest.position_state import Levels, Parts, Quotes, Wishes
 from investlab.backtest.signal_kernel import Trail, trade_signals
+from investlab.backtest.signal_states import parts_in_cash, parts_of
 from investlab.backtest.terms import TradingTerms, by_instrument, kernel_actions, last_known_prices
 from investlab.market.adjustment import point_in_time_prices
 from investlab.market.panel import PricePanel
@@ -22,7 +23,10 @@ NAMED = 5
 
 
 class SignalRun(NamedTuple):
-    """What a kernel computed: positions and prices are sessions × instruments, the log is ordered by session."""
+    """What a kernel computed: positions and prices are sessions × instruments, the log is ordered by session.
+
+    `parts` is how each instrument's part ends.
+    """
 
     quantities: np.ndarray
     prices: np.ndarray
@@ -30,19 +34,25 @@ class SignalRun(NamedTuple):
     paid: float
     unpaid: int
     notes: tuple[str, ...]
+    parts: Parts
 
 
 def trade_by_signals(panel: PricePanel, signals: SignalArrays, terms: TradingTerms, book: Book) -> SignalRun:
     """Simulate two or four arrays of signals and add the parts up in the book.
 
-    Plain rules have a kernel of their own, which is faster and gives the same bits.
+    Plain rules have a kernel of their own for starts in cash, which is faster and gives the same bits.
 
     Raises:
-        InvalidInput: The arrays do not fit the direction.
+        InvalidInput: The arrays do not fit the direction, or the initial state is none of signals.
     """
-    if len(signals) == 2 and terms.rules.is_plain:
+    if is_plain(signals, terms) and terms.initial_state is None:
         return trade_plainly(panel, signals, terms, book)
     return trade_by_rules(panel, signals, terms, book)
+
+
+def is_plain(signals: SignalArrays, terms: TradingTerms) -> bool:
+    """Say whether signals are entries and exits that are traded long, all in and without stops."""
+    return len(signals) == 2 and terms.rules.is_plain
 
 
 def trade_plainly(panel: PricePanel, signals: SignalArrays, terms: TradingTerms, book: Book) -> SignalRun:
@@ -51,7 +61,7 @@ def trade_plainly(panel: PricePanel, signals: SignalArrays, terms: TradingTerms,
     entries, exits = (by_instrument(given) for given in signals)
     most_fills = int(np.count_nonzero(entries | exits)) + len(panel.delistings)
     trail = Trail(np.zeros((count, sessions)), np.empty((most_fills, FILL_COLUMNS)))
-    prices = last_known_prices(panel, terms)
+    prices, parts = last_known_prices(panel, terms), parts_in_cash(count, terms.initial_cash)
     used, paid, unpaid = trade_signals(
         entries,
         exits,
@@ -59,40 +69,43 @@ def trade_plainly(panel: PricePanel, signals: SignalArrays, terms: TradingTerms,
         by_instrument(prices),
         kernel_actions(panel, by_column=True),
         terms.for_kernels(),
-        terms.initial_cash,
+        parts,
         book,
         trail,
     )
-    return SignalRun(trail.quantity.T, prices, in_order(trail.log[:used]), paid, unpaid, ())
+    return SignalRun(trail.quantity.T, prices, in_order(trail.log[:used]), paid, unpaid, (), parts)
 
 
 def trade_by_rules(panel: PricePanel, signals: SignalArrays, terms: TradingTerms, book: Book) -> SignalRun:
     """Simulate two or four arrays of signals under the terms' position rules and add the parts up in the book.
 
+    With an initial state the sessions up to its own stay empty.
+
     Raises:
-        InvalidInput: The arrays do not fit the direction.
+        InvalidInput: The arrays do not fit the direction, or the initial state is none of signals.
     """
-    rules = terms.rules
+    rules, state = terms.rules, terms.initial_state
     sessions, count = panel.shape
     entries, exits, shorts, covers = (by_instrument(given) for given in rules.sides(signals))
     intraday = rules.stops.has_levels and {"open", "high", "low"} <= set(panel.fields)
     prices = last_known_prices(panel, terms)
-    events = int(np.count_nonzero(entries | exits | shorts | covers))
+    parts = parts_in_cash(count, terms.initial_cash) if state is None else parts_of(panel, state, prices)
+    before = parts.ruined.copy()
+    events = int(np.count_nonzero(entries | exits | shorts | covers)) + (0 if state is None else 2 * count)
     trail = Trail(np.zeros((count, sessions)), np.empty((2 * events + len(panel.delistings), FILL_COLUMNS)))
-    ruined = np.zeros(count, dtype=np.bool_)
     used, paid, unpaid, unsized = trade_positions(
         Wishes(entries, exits, shorts, covers, equity_shares(panel, rules)),
         _quotes(panel, terms, prices, intraday=intraday),
         kernel_actions(panel, by_column=True),
         terms.for_kernels(),
         _levels(terms, intraday=intraday),
-        terms.initial_cash,
+        parts,
         book,
         trail,
-        ruined,
     )
-    said = (*rules.describe(len(signals), intraday=intraday), *_unsized(unsized), *_ruins(panel, ruined))
-    return SignalRun(trail.quantity.T, prices, in_order(trail.log[:used]), paid, unpaid, said)
+    rule = () if is_plain(signals, terms) else rules.describe(len(signals), intraday=intraday)
+    said = (*rule, *_unsized(unsized), *_ruins(panel, parts.ruined & ~before))
+    return SignalRun(trail.quantity.T, prices, in_order(trail.log[:used]), paid, unpaid, said, parts)
 
 
 def in_order(log: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ def measure_signals(entries: np.ndarray, exits: np.ndarray, market: Market, row:
         lane = Lane(market.reference[column], market.known[column])
         own = own_actions(market.actions, column)
         part = market.initial_cash / count
-        _, spent, _ = trade_instrument(signals, lane, own, market.terms, column, part, book, nothing, 0)
-        paid += spent
+        done = trade_instrument(signals, lane, own, market.terms, column, part, book, nothing, 0)
+        paid += done[1]
     returns = measure(book, paid, market.initial_cash, market.sessions_per_year, row[: len(METRICS)])
     write_block_moments(returns, sessions, row[len(METRICS) :])

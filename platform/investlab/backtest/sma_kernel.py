@@ -112,8 +112,8 @@ def sweep_crossings(
             signals = Signals(when[start:stop], upward[start:stop], ~upward[start:stop])
             lane = Lane(reference[column], known[column])
             own = own_actions(actions, column)
-            _, spent, _ = trade_instrument(signals, lane, own, terms, column, initial_cash / count, book, nothing, 0)
-            paid += spent
+            done = trade_instrument(signals, lane, own, terms, column, initial_cash / count, book, nothing, 0)
+            paid += done[1]
         returns = measure(book, paid, initial_cash, sessions_per_year, rows[pair, : len(METRICS)])
         write_block_moments(returns, sessions, rows[pair, len(METRICS) :])
     return rows

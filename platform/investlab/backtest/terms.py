@@ -11,7 +11,6 @@ from investlab.backtest.limits import UNLIMITED, Limits
 from investlab.backtest.portfolio_state import PortfolioState, by_column
 from investlab.backtest.position_rules import PLAIN, PositionRules
 from investlab.backtest.rates import NO_RATES, Rates
-from investlab.backtest.weight_accounts import invested_value
 from investlab.core.errors import InvalidInput
 from investlab.market.panel import PricePanel
 from investlab.schemas.backtest import Execution
@@ -49,8 +48,13 @@ class TradingTerms:
 
     @property
     def are_plain(self) -> bool:
-        """Say whether these are the terms that signals know too: no limits, no rates, and a start in cash."""
-        return self.limits == UNLIMITED and self.rates.is_free and self.initial_state is None
+        """Say whether these are the terms that every simulation knows: no limits, no rates, and a start in cash."""
+        return self.suit_signals and self.initial_state is None
+
+    @property
+    def suit_signals(self) -> bool:
+        """Say whether signals can be traded on these terms: no limits and no rates."""
+        return self.limits == UNLIMITED and self.rates.is_free
 
     def for_kernels(self) -> FillTerms:
         """Return the terms in the form kernels take."""
@@ -190,7 +194,7 @@ def _worth(panel: PricePanel, terms: TradingTerms, state: PortfolioState) -> flo
             f"The state holds {panel.symbols[unpriced[0]]}, which has no price in the panel up to {state.as_of}.",
             remedy="Let the panel begin earlier.",
         )
-    worth = state.cash + invested_value(quantities, known)
+    worth = state.worth(panel, known)
     if not worth > 0.0:
         raise InvalidInput(
             f"The state's portfolio is worth {worth:.2f}: nothing is left to trade.", remedy="Start from another state."

@@ -4,7 +4,7 @@ import numpy as np
 
 from investlab.backtest.fills import TARGET_CAUSE
 from investlab.backtest.kernels import Book
-from investlab.backtest.portfolio_state import PortfolioState, by_column, by_symbol
+from investlab.backtest.portfolio_state import PortfolioState, by_column, by_symbol, opening_values
 from investlab.backtest.remarks import forced_fills, limits_met
 from investlab.backtest.simulation import Quantities, Simulation, empty_book, measured
 from investlab.backtest.terms import TradingTerms, kernel_actions, last_known_prices, unwritable
@@ -22,7 +22,7 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
     """Simulate checked weights given as (rows, row of each session).
 
     Raises:
-        InvalidInput: A weight falls on an instrument that has no price yet.
+        InvalidInput: A weight falls on an instrument that has no price yet, or the initial state is one of signals.
     """
     rows, row = weights
     sessions = len(panel.sessions)
@@ -40,9 +40,7 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
             remedy="Give it weight 0 until its first close.",
         )
     first = start.session
-    opening = (
-        None if terms.initial_state is None else _opening_values(panel, terms.initial_state, tape.known[first - 1])
-    )
+    opening = None if terms.initial_state is None else opening_values(panel, terms.initial_state, tape.known[first - 1])
     book = Book(*(series[first:] for series in record.book))
     return Simulation(
         book=book,
@@ -59,12 +57,6 @@ def run_weights(panel: PricePanel, weights: tuple[np.ndarray, np.ndarray], terms
     )
 
 
-def _opening_values(panel: PricePanel, state: PortfolioState, known: np.ndarray) -> np.ndarray:
-    """Return the market value of each position that is taken over, 0 where there is none."""
-    quantity = by_column(panel, state.quantities)
-    return np.where(quantity != 0.0, quantity * np.where(quantity != 0.0, known, 0.0), 0.0)
-
-
 def _forced(panel: PricePanel, holdings: Holdings, ending: Ending) -> list[str]:
     return forced_fills(panel, ending.log) if holdings.counts[FORCED] else []
 
@@ -77,6 +69,11 @@ def _opening(panel: PricePanel, terms: TradingTerms) -> tuple[Start, Holdings]:
     if state is None:
         account[CASH] = terms.initial_cash
         return Start(0, NOTHING), Holdings(np.zeros(count), np.zeros(count), gone, account, counts)
+    if state.parts is not None:
+        raise InvalidInput(
+            "The state is of signals, whose instruments each have their own cash; target weights share theirs.",
+            remedy="Give PortfolioState(cash, quantities, as_of), which leaves the parts and their orders behind.",
+        )
     account[CASH] = state.cash
     gone[[panel.symbols.index(symbol) for symbol in state.delisted]] = True
     decided = NOTHING

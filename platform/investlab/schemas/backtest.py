@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from investlab.schemas.market import Adjust, Frozen, PriceBasis
-from investlab.schemas.positions import PositionSpec
+from investlab.schemas.positions import PartStateSpec, PositionSpec
 
 
 class Execution(StrEnum):
@@ -50,7 +50,10 @@ class RateSpec(Frozen):
 
 
 class PortfolioStateSpec(Frozen):
-    """Cash, quantities by symbol and pending orders (target quantities) at the close of the session `as_of`."""
+    """Cash, quantities by symbol and pending orders (target quantities) at the close of the session `as_of`.
+
+    `parts` are those of signals by symbol; None for target weights, and in records from before signals had states.
+    """
 
     cash: float
     quantities: dict[str, float]
@@ -58,6 +61,7 @@ class PortfolioStateSpec(Frozen):
     orders: dict[str, float] | None = None
     decided: date | None = None
     delisted: tuple[str, ...] = ()
+    parts: dict[str, PartStateSpec] | None = None
 
 
 class PanelRequest(Frozen):
@@ -104,7 +108,7 @@ class BacktestSpec(Frozen):
 
     `grid` is set for a sweep and maps parameter names to the values tried; `out_of_sample` says how its choice is
     tested. `strategy_identity` is a hash of the strategy's code and state; None where they could not be determined.
-    `positions` says what signals may open; limits, rates and the initial state are for target weights.
+    `positions` says what signals may open; limits and rates are for target weights.
     """
 
     panel: PanelRequest

@@ -1,5 +1,6 @@
 """Which positions signals may open, how large they are, and what closes them besides signals."""
 
+from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
@@ -51,3 +52,18 @@ class PositionSpec(Frozen):
     direction: Direction = Direction.LONG
     sizing: SizingSpec = SizingSpec()
     stops: StopSpec = StopSpec()
+
+
+class PartStateSpec(Frozen):
+    """One instrument's part at a session's close: cash, quantity, what its stops know, and its pending order."""
+
+    cash: float
+    quantity: float = 0.0
+    entry_price: float | None = None
+    best_price: float | None = None
+    sessions_held: int | None = None
+    order: int | None = None
+    decided: date | None = None
+    reason: str = "order"
+    share: float | None = 1.0
+    ruined: bool = False

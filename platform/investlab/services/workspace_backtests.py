@@ -59,9 +59,9 @@ class BacktestMethods(WorkspaceBase):
     ) -> BacktestResult:
         """Return a recorded backtest beside buy-and-hold; the same backtest again comes from its record.
 
-        `direction`, `sizing` and `stops` are for strategies that give signals, as in `il.simulate_signals`; limits,
-        rates and an initial state (the `final_state` of another run) for those that give weights, as in
-        `il.simulate_weights`. `name`, `tags` and `note` label the run, as `lab.label` does.
+        `direction`, `sizing` and `stops` are for strategies that give signals, as in `il.simulate_signals`; limits
+        and rates for those that give weights, as in `il.simulate_weights`. `initial_state` is the `final_state` of
+        another run of the same kind. `name`, `tags` and `note` label the run, as `lab.label` does.
 
         Raises:
             InvalidInput: The panel was made from frames, or cannot be traded on these terms.

@@ -134,7 +134,7 @@ def _backtest_header(result: BacktestResult, arrays: Arrays, prefix: str) -> dic
         "whole_shares": result.whole_shares,
         "limits": result.limits.to_spec().model_dump(mode="json"),
         "rates": result.rates.to_spec().model_dump(mode="json"),
-        "final_state": None if result.final_state is None else result.final_state.to_spec().model_dump(mode="json"),
+        "final_state": _state_header(result.final_state),
         "metrics": [[name, value.hex()] for name, value in result.metrics.items()],
         "fill_columns": [str(name) for name in result.fills.columns],
         "fill_texts": texts,
@@ -163,6 +163,11 @@ def _backtest(header: Mapping[str, Any], arrays: Arrays, prefix: str) -> Backtes
         opening=None if opening is None else pd.Series(opening, index=columns, name="opening"),
         **_beyond_costs(header),
     )
+
+
+def _state_header(state: PortfolioState | None) -> dict[str, Any] | None:
+    """Return a state without what is as always, which keeps the parts of many instruments short."""
+    return None if state is None else state.to_spec().model_dump(mode="json", exclude_defaults=True)
 
 
 def _beyond_costs(header: Mapping[str, Any]) -> dict[str, Any]:
