@@ -61,16 +61,36 @@ class MarkedCross:
         return SmaCross(self.fast, self.slow).signals(panel)
 
 
+@dataclass(frozen=True)
+class SlowCross:
+    """Crossings of moving averages that take their time, wherever they are computed."""
+
+    name: ClassVar[str] = "slow_cross"
+    family: ClassVar[str] = "slow_cross"
+
+    fast: int = 2
+    slow: int = 12
+
+    def signals(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
+        """Return the signals of the plain strategy."""
+        until = time.perf_counter() + 10 * SECONDS_PER_TRIAL
+        while time.perf_counter() < until:
+            os.getpid()
+        return SmaCross(self.fast, self.slow).signals(panel)
+
+
 def place_of(mark: str) -> int:
     """Return the number of the trial that left a mark."""
     fast, slow = (int(text) for text in mark.split())
     return GRID["fast"].index(fast) * len(GRID["slow"]) + GRID["slow"].index(slow)
 
 
-def swept(lab: Workspace, cash: float, executor: str) -> SweepResult:
+def swept(
+    lab: Workspace, cash: float, executor: str, strategy: type[MarkedCross] | type[SlowCross] = MarkedCross
+) -> SweepResult:
     """Return the sweep of a round; the cash tells the rounds apart."""
     panel = lab.panel(lab.universe(DATASET))
-    return lab.sweep(MarkedCross, GRID, panel, initial_cash=cash, executor=executor)
+    return lab.sweep(strategy, GRID, panel, initial_cash=cash, executor=executor)
 
 
 class Drivers:
