@@ -29,7 +29,7 @@ def test_serial_is_chosen_and_says_why(
 @pytest.mark.parametrize(
     ("seconds", "address", "name", "reason"),
     [
-        pytest.param(0.05, None, "serial", "auto: about 0.1 s of work, less than 60 s", id="too-little-for-threads"),
+        pytest.param(0.002, None, "serial", "auto: about 0.0 s of work, less than 60 s", id="too-little-for-threads"),
         pytest.param(59.0, None, "threads", "auto: about 59.0 s of work, less than 60 s, on 2 threads", id="threads"),
         pytest.param(
             4.0, "127.0.0.1:1", "threads", "auto: about 4.0 s of work, less than 5 s, on 2 threads", id="head"
